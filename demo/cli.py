@@ -1,0 +1,302 @@
+"""The command line: a contract that scripts rely on (docs/demo.md).
+
+Exit codes: 0 done; 1 a fault of the program itself; 2 bad input; 3 refused by the consent gate; 4 the seal's
+self-check failed; 130 stopped by Ctrl-C, 143 by SIGTERM. Errors are one line on standard error, and then no output
+file has been written. Only argparse is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from demo.errors import UsageError
+from demo.quiet import DEBUG, own_words_only
+from vasa_core.errors import CandorError
+
+if TYPE_CHECKING:
+    from demo.progress import Step
+    from vasa_core.types import Controls
+
+BASES = ("self", "written-consent", "public-domain", "synthetic")
+STAGES = {
+    "rendering": "drawing, marking and encoding",
+    "signing": "signing",
+    "checking": "checking the finished file",
+}
+SIGNED_VALUES = ("--gaze", "--distance")  # argparse takes a value such as -10,5 for an option
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        args = parser().parse_args(_glue(list(sys.argv[1:] if argv is None else argv)))
+    except UsageError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return error.exit_code
+    if args.command == "serve":
+        return _serve(args)
+    signal.signal(signal.SIGTERM, _terminate)
+    with own_words_only() as (out, err):
+        try:
+            COMMANDS[args.command](args, out, err)
+        except CandorError as error:
+            return _complain(err, str(error), error.exit_code)
+        except KeyboardInterrupt as stop:
+            return _complain(err, "Stopped. Nothing was written.", 143 if stop.args else 130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # the reader left; nothing more to say
+            return 1
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            fault = f"{type(error).__name__}: {error}".splitlines()[0]
+            hint = f"Set {DEBUG}=1 to see where, and please report it."
+            return _complain(err, f"Unexpected fault ({fault}). Nothing was written. {hint}", 1)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, one sub-command a paragraph."""
+    top = _Parser("demo", description="Candor: one photo and one audio clip become a sealed talking video.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    consent = commands.add_parser("consent", help="sign a consent record for one photo and one recording")
+    _add_inputs(consent)
+    consent.add_argument("--basis", required=True, choices=BASES, help="what entitles you to make the video")
+    consent.add_argument("--subject", required=True, metavar="TEXT", help="who is in the photo")
+    consent.add_argument("--attester", required=True, metavar="TEXT", help="who states this: your name")
+    consent.add_argument("--purpose", required=True, metavar="TEXT", help="what the video is for")
+    consent.add_argument("--expires", type=int, default=365, metavar="DAYS", help="days the consent is good for (365)")
+    consent.add_argument("-o", "--out", required=True, type=Path, metavar="CONSENT.json", help="where the record goes")
+
+    generate = commands.add_parser("generate", help="make the talking video")
+    _add_inputs(generate)
+    generate.add_argument("--consent", required=True, type=Path, metavar="CONSENT.json", help="from `demo consent`")
+    generate.add_argument("-o", "--out", required=True, type=Path, metavar="OUT.mp4")
+    generate.add_argument("--fps", type=int, default=40, metavar="N", help="frames per second, 25 to 60 (40)")
+    generate.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion (0)")
+    generate.add_argument("--gaze", type=_gaze, default=(0.0, 0.0), metavar="YAW,PITCH", help="degrees, -30 to 30")
+    generate.add_argument("--distance", type=float, default=0.0, metavar="D", help="-0.5 (far) to 0.5 (close)")
+    generate.add_argument("--emotion", type=_emotion, default={}, metavar="NAME:STRENGTH", help="such as happy:0.6")
+    generate.add_argument("--head-motion", type=float, default=1.0, metavar="G", help="gain, 0 to 2 (1)")
+    generate.add_argument("--mouth", type=float, default=1.0, metavar="G", help="gain, 0 to 2 (1)")
+    generate.add_argument("--blinks", type=float, metavar="PER_MIN", help="blinks a minute, 0 to 60")
+    generate.add_argument("--full-frame", action="store_true", help=argparse.SUPPRESS)  # refused, see _generate
+    generate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    verify = commands.add_parser("verify", help="read a file's manifest, watermark, consent and log entry")
+    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    revoke = commands.add_parser("revoke", help="withdraw a consent record of this installation")
+    revoke.add_argument("record_id", metavar="RECORD_ID")
+
+    serve = commands.add_parser("serve", help="open the pages, the same app as app.py")
+    serve.add_argument("--host", default=None, metavar="H", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=None, metavar="P", help="port (7860)")
+    return top
+
+
+def _add_inputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("photo", type=Path, metavar="PHOTO")
+    command.add_argument("audio", type=Path, metavar="AUDIO", help="sound, or a video with sound")
+
+
+def _consent(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from demo.studio import Studio
+    from safety.consent import Attestation
+    from vasa_core.audio import load_speech
+    from vasa_core.photo import load_photo
+
+    _check_target(args.out, args.photo, args.audio)
+    attestation = Attestation(args.basis, args.subject, args.attester, args.purpose, expires_days=args.expires)
+    studio = Studio()
+    record = studio.consent(attestation, load_photo(args.photo), load_speech(args.audio))
+    record.save(args.out)
+    _warn_of_development(studio.vault.development, err)
+    print(f"Consent record {record.id} signed and written to {args.out}.", file=out)
+
+
+def _generate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from demo.studio import Studio
+    from safety.consent import load_consent
+
+    if args.full_frame:
+        raise UsageError("--full-frame is not available in this version; leave it out to get the 512 x 512 head video.")
+    if args.out.suffix.lower() != ".mp4":
+        raise UsageError(f"The video is an MP4 file; give -o a name that ends in .mp4 instead of '{args.out.name}'.")
+    _check_target(args.out, args.photo, args.audio, args.consent)
+    controls = _controls(args)
+    record = load_consent(args.consent)
+    made = Studio().create(
+        args.photo,
+        args.audio,
+        lambda photo, speech: record,
+        args.out,
+        controls=controls,
+        fps=args.fps,
+        progress=_Meter(err),
+    )
+    _warn_of_development(made.development, err)
+    if args.json:
+        print(json.dumps(made.report()), file=out)
+        return
+    sealed = made.sealed
+    print(f"{sealed.path}: {sealed.seconds:.1f} s, {sealed.frames} frames at {sealed.fps} fps", file=out)
+    print(f"watermark {sealed.watermark_id}, manifest {sealed.manifest_state}, consent {sealed.record_id}", file=out)
+    print(f"log entry {sealed.log_index}; made at {made.realtime:.2f} x real time", file=out)
+
+
+def _verify(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from demo.studio import Studio
+
+    report = Studio().audit(args.file)
+    if args.json:
+        print(json.dumps(report.to_dict()), file=out)
+        return
+    facts: dict[str, Any] = report.to_dict()
+    for contradiction in facts["contradictions"]:
+        print(f"CONTRADICTION: {contradiction}", file=out)
+    print(report.summary, file=out)
+    mark = facts["watermark"]
+    generator = facts["manifest"]["generator"]
+    print(f"manifest   {facts['manifest']['state']}{f', by {generator}' if generator else ''}", file=out)
+    print(f"watermark  {mark['id'] if mark['found'] else 'not found'}", file=out)
+    print(f"consent    {facts['consent']['state']} {facts['consent']['record_id'] or ''}".rstrip(), file=out)
+    print(f"log        {'included' if facts['log']['included'] else 'not included'}", file=out)
+
+
+def _revoke(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from demo.studio import Studio
+    from safety.consent import revoke
+
+    revoke(Studio().vault, args.record_id)
+    print(f"Consent record {args.record_id} is withdrawn; nothing more can be made with it.", file=out)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    import app
+
+    try:
+        app.main(args.host, args.port)
+    except CandorError as error:
+        return _complain(sys.stderr, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+COMMANDS = {"consent": _consent, "generate": _generate, "verify": _verify, "revoke": _revoke}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, through the same door as every other error."""
+
+    def __init__(self, prog: str | None = None, **options: Any) -> None:
+        if prog == "demo":
+            prog = "python -m demo"
+        super().__init__(prog=prog, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        message = message[:1].upper() + message[1:]
+        raise UsageError(f"{message.rstrip('.')}. Type `{self.prog} --help` to see what it takes.")
+
+
+class _Meter:
+    """Progress on standard error: a moving bar on a terminal, one line a stage elsewhere.
+
+    Reading the inputs is not reported, so that a refused input leaves exactly one line.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.live = stream.isatty()
+        self.stage = ""
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in STAGES:
+            return
+        if self.live:
+            left = "" if step.left is None else f", {step.left:.0f} s left"
+            bar = "#" * round(step.done * 30)
+            end = "\n" if step.done >= 1 else ""
+            self.stream.write(f"\r[{bar:<30}] {step.done:4.0%} {STAGES[step.stage]}{left}\x1b[K{end}")
+        elif step.stage != self.stage:
+            self.stream.write(f"{STAGES[step.stage]} ...\n")
+        self.stage = step.stage
+        self.stream.flush()
+
+
+def _controls(args: argparse.Namespace) -> Controls:
+    from vasa_core.types import Controls
+
+    return Controls(
+        gaze=args.gaze,
+        distance=args.distance,
+        emotion=args.emotion,
+        head_motion=args.head_motion,
+        mouth=args.mouth,
+        blinks=args.blinks,
+        seed=args.seed,
+    )
+
+
+def _check_target(out: Path, *inputs: Path) -> None:
+    """Refuse a target that could never be written, or that would overwrite an input, before any work is done."""
+    if out.is_dir():
+        raise UsageError(f"'{out}' is a folder. Give -o the name of a file in it.")
+    if not out.parent.is_dir():
+        raise UsageError(f"The folder '{out.parent}' does not exist. Make it first or choose another one for -o.")
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"You may not write into '{out.parent}'. Choose another folder for -o.")
+    for given in inputs:
+        if out.exists() and given.exists() and out.samefile(given):
+            raise UsageError(f"-o would overwrite the input '{given}'. Choose another name.")
+
+
+def _gaze(text: str) -> tuple[float, float]:
+    try:
+        yaw, pitch = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not YAW,PITCH in degrees, such as 10,-5") from None
+    return yaw, pitch
+
+
+def _emotion(text: str) -> dict[str, float]:
+    name, _, strength = text.partition(":")
+    try:
+        return {name.strip(): float(strength or 1.0)}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME:STRENGTH, such as happy:0.6") from None
+
+
+def _glue(argv: list[str]) -> list[str]:
+    """`--gaze -10,5` -> `--gaze=-10,5`."""
+    glued: list[str] = []
+    for word in argv:
+        if glued and glued[-1] in SIGNED_VALUES and word[:1] == "-" and word[1:2].isdigit() | (word[1:2] == "."):
+            glued[-1] += f"={word}"
+        else:
+            glued.append(word)
+    return glued
+
+
+def _warn_of_development(development: bool, err: TextIO) -> None:
+    if development:
+        print("Note: signed by this machine's own development authority; others will not trust it.", file=err)
+
+
+def _complain(err: TextIO, message: str, code: int) -> int:
+    print(f"demo: {' '.join(message.split())}", file=err)
+    return code
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt(number)

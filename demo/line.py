@@ -1,0 +1,60 @@
+"""A fair, bounded queue in front of the one slow machine: first come, first served, and everyone sees their place."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from demo.errors import Busy
+from vasa_core.errors import Cancelled
+
+LONGEST = 8  # people who may wait; more would wait longer than they are willing to
+POLL = 0.2  # seconds between two looks at whether a waiting person has left
+
+
+class Line:
+    """Lets one caller work at a time. Safe to share between threads."""
+
+    def __init__(self, longest: int = LONGEST) -> None:
+        self.longest = longest
+        self._tickets: deque[object] = deque()  # the first one is at work, the others wait
+        self._moved = threading.Condition()
+
+    @contextmanager
+    def turn(
+        self, waiting: Callable[[int], None] | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[None]:
+        """Wait for one's turn and hold it.
+
+        waiting:   told how many people are ahead, each time that changes.
+        cancelled: asked while waiting; True gives the place up.
+
+        Raises `Busy` when the line is full and `Cancelled` when the person left it.
+        """
+        ticket = object()
+        with self._moved:
+            if len(self._tickets) > self.longest:
+                raise Busy(f"{self.longest} people are waiting already. Please try again in a few minutes.")
+            self._tickets.append(ticket)
+        try:
+            ahead = -1
+            while True:
+                with self._moved:
+                    now = self._tickets.index(ticket)
+                    if now == ahead:
+                        self._moved.wait(POLL)
+                        now = self._tickets.index(ticket)
+                if now and cancelled is not None and cancelled():
+                    raise Cancelled("Stopped before the work began. Nothing was written.")
+                if now == 0:
+                    break
+                if now != ahead and waiting is not None:
+                    waiting(now)
+                ahead = now
+            yield
+        finally:
+            with self._moved:
+                self._tickets.remove(ticket)
+                self._moved.notify_all()

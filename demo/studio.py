@@ -1,0 +1,241 @@
+"""What the pages and the command line share: one talking-face model, one vault, one line in front of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demo.line import Line
+from demo.progress import Pace, Step
+from vasa_core.errors import Cancelled, ControlError
+from vasa_core.types import MAX_FPS, PLAYBACK_RATE, SAMPLE_RATE, Controls, FaceBox, Photo, Speech
+
+if TYPE_CHECKING:  # the real imports wait until they are needed, so that pages and --help are quick
+    from safety.audit import AuditReport
+    from safety.consent import Attestation, ConsentRecord
+    from safety.seal import SealedVideo
+    from safety.vault import Vault
+    from vasa_core.pipeline import TalkingFace
+
+MIN_FPS = 25
+
+
+@dataclass(frozen=True)
+class PhotoCheck:
+    """What the detector sees in a photo.
+
+    face:  the chosen face.   index: its place in `faces`, which go from the largest to the smallest.
+    """
+
+    photo: Photo
+    face: FaceBox
+    faces: list[FaceBox]
+    index: int
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A finished video and what its making took.
+
+    timings:  seconds per stage.   wall: seconds from the first byte read to the sealed file, waiting in line excluded.
+    """
+
+    sealed: SealedVideo
+    seed: int
+    timings: dict[str, float]
+    wall: float
+    development: bool
+
+    @property
+    def realtime(self) -> float:
+        """Seconds of video made per second of wall time."""
+        return self.sealed.seconds / self.wall if self.wall else 0.0
+
+    def report(self) -> dict[str, object]:
+        """What `generate --json` prints."""
+        sealed = self.sealed
+        return {
+            "out": str(sealed.path),
+            "seconds": round(sealed.seconds, 3),
+            "frames": sealed.frames,
+            "fps": sealed.fps,
+            "width": sealed.width,
+            "height": sealed.height,
+            "seed": self.seed,
+            "watermark_id": sealed.watermark_id,
+            "manifest": sealed.manifest_state,
+            "manifest_label": sealed.manifest_label,
+            "record_id": sealed.record_id,
+            "log_index": sealed.log_index,
+            "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
+            "realtime": round(self.realtime, 3),
+        }
+
+
+@dataclass
+class Stopwatch:
+    """Seconds per stage, and since the start."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time of a block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def frames(self, stage: str, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same frames; the time their making takes goes to a stage."""
+        while True:
+            with self.time(stage):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+
+class Studio:
+    """Cheap to construct; models and keys are loaded at first use. Safe to share between threads.
+
+    home: folder of keys and ledger; None leaves the choice to `Vault.open`.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home
+        self._core: TalkingFace | None = None
+        self._vault: Vault | None = None
+        self._loading = threading.RLock()
+        self.line = Line()
+
+    @property
+    def core(self) -> TalkingFace:
+        with self._loading:
+            if self._core is None:
+                from vasa_core.pipeline import TalkingFace
+
+                self._core = TalkingFace.from_pretrained()
+            return self._core
+
+    @property
+    def vault(self) -> Vault:
+        with self._loading:
+            if self._vault is None:
+                from safety.vault import Vault
+
+                self._vault = Vault.open(self._home)
+            return self._vault
+
+    def check_photo(self, path: str | Path, name: str | None = None, index: int | None = None) -> PhotoCheck:
+        """Read a photo and find its face. index: which face, None takes the largest. Raises the `PhotoError` family."""
+        from vasa_core.photo import load_photo
+
+        photo = load_photo(path, name)
+        face, faces = self.core.detector.choose(photo.pixels, index)
+        chosen = index if index is not None else next((i for i, other in enumerate(faces) if other.box == face.box), 0)
+        return PhotoCheck(photo, face, faces, chosen)
+
+    def consent(self, attestation: Attestation, photo: Photo, speech: Speech) -> ConsentRecord:
+        """Sign the attestation for exactly these two files. Raises the `ConsentError` family."""
+        from safety.consent import attest
+
+        return attest(self.vault, attestation, photo, speech)
+
+    def create(
+        self,
+        photo: str | Path,
+        speech: str | Path,
+        record: Callable[[Photo, Speech], ConsentRecord],
+        out: str | Path,
+        controls: Controls | None = None,
+        fps: int = 40,
+        face: int | None = None,
+        names: tuple[str | None, str | None] = (None, None),
+        progress: Callable[[Step], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Creation:
+        """Photo and speech files to a sealed video at `out`.
+
+        record:    gives the consent record for the two decoded inputs: reads a saved one or has one signed.
+        face:      index of the face in the photo, None takes the largest.   names: shown for the files in messages.
+        progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
+
+        Raises any `CandorError`; then no file is at `out` that was not there before.
+        """
+        from safety.seal import seal
+        from safety.tokens import issue_token
+        from vasa_core.audio import load_speech
+        from vasa_core.photo import load_photo
+        from vasa_core.pipeline import frame_count
+
+        if not MIN_FPS <= fps <= MAX_FPS:
+            raise ControlError(f"{fps} frames per second cannot be made; choose {MIN_FPS} to {MAX_FPS}.")
+        controls = controls or Controls()
+        pace = Pace()
+        tell = progress or (lambda step: None)
+
+        def report(stage: str, fraction: float) -> None:
+            if cancelled is not None and cancelled():
+                raise Cancelled("Stopped. Nothing was written.")
+            tell(pace.at(stage, fraction))
+
+        with self.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled):
+            watch = Stopwatch()
+            report("photo", 0.0)
+            with watch.time("read"):
+                picture, sound = load_photo(photo, names[0]), load_speech(speech, names[1])
+            with watch.time("consent"):
+                token = issue_token(self.vault, record(picture, sound), picture, sound)
+            with watch.time("photo"):
+                portrait = self.core.prepare(picture, face)
+            report("motion", 0.0)
+            with watch.time("motion"):
+                motion = self.core.animate(sound, controls, lambda fraction: report("motion", fraction))
+            report("rendering", 0.0)
+            sealed = seal(
+                self.vault,
+                token,
+                picture,
+                sound,
+                watch.frames("render", iter(self.core.render(portrait, motion, fps, controls))),
+                out=Path(out),
+                fps=fps,
+                seed=controls.seed,
+                total=frame_count(motion, fps),
+                progress=report,
+                cancelled=cancelled,
+            )
+            wall = watch.elapsed
+        return Creation(sealed, controls.seed, watch.seconds | sealed.timings, wall, self.vault.development)
+
+    def audit(self, path: str | Path) -> AuditReport:
+        """Read a file's manifest, watermark, consent and log entry back. Raises `UnreadableVideo`."""
+        from safety.audit import audit
+
+        return audit(self.vault, path)
+
+    def warm_up(self, photo: str | Path) -> None:
+        """Load every model and compile every kernel by rendering a little of `photo` in memory; nothing is written."""
+        _ = self.vault
+        picture = self.check_photo(photo).photo
+        silence = Speech(
+            np.zeros(SAMPLE_RATE, np.float32), np.zeros((PLAYBACK_RATE, 1), np.int16), b"", "audio/wav", "silence"
+        )
+        portrait = self.core.prepare(picture)
+        for _frame in islice(self.core.render(portrait, self.core.animate(silence)), 3):
+            pass
