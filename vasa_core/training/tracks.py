@@ -1,0 +1,103 @@
+"""Landmark tracks of the training clips, 25 per second, with the head pose taken apart from the face.
+
+    python -m vasa_core.training.tracks DATA_DIR -o .cache/tracks
+
+DATA_DIR holds clips/train, clips/dev and clips/manifest.csv. One .npz per clip is written (whole or not at all), and a
+clip that is already there is skipped, so the command can be stopped and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vasa_core.training.media import read_frames
+from vasa_core.types import MOTION_RATE
+
+LANDMARKS = 478
+
+
+@dataclass(frozen=True)
+class Track:
+    """One clip's face.
+
+    landmarks: float32 (N, 478, 3) in units of picture heights (square pixels), MOTION_RATE per second.
+    found:     bool (N,), False where no face was seen and the landmarks are interpolated.
+    synchronous: whether the sound belongs to the picture; offset: seconds by which the lips come late.
+    """
+
+    name: str
+    split: str
+    landmarks: np.ndarray
+    found: np.ndarray
+    synchronous: bool
+    offset: float | None
+
+
+def track_clip(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (N, 478, 3) at MOTION_RATE in picture heights and found (N,), by MediaPipe Face Mesh with irises."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    times, rows = [], []
+    with FaceMesh(refine_landmarks=True, max_num_faces=1) as mesh:
+        for time, pixels in read_frames(path):
+            height, width = pixels.shape[:2]
+            faces = mesh.process(pixels).multi_face_landmarks
+            scale = np.array([width / height, 1.0, width / height])  # z has the scale of x
+            rows.append(
+                np.array([[p.x, p.y, p.z] for p in faces[0].landmark]) * scale if faces else np.full((LANDMARKS, 3), np.nan)
+            )
+            times.append(time)
+    clock = np.array(times) - times[0]
+    raw = np.array(rows)
+    seen = ~np.isnan(raw[:, 0, 0])
+    if seen.sum() < 2:
+        return np.zeros((0, LANDMARKS, 3), np.float32), np.zeros(0, bool)
+    target = np.arange(0, clock[-1] + 1e-6, 1 / MOTION_RATE)
+    flat = raw[seen].reshape(seen.sum(), -1)  # (F, 478 * 3)
+    right = np.clip(np.searchsorted(clock[seen], target), 1, len(flat) - 1)
+    t0, t1 = clock[seen][right - 1], clock[seen][right]
+    mix = np.clip((target - t0) / (t1 - t0), 0, 1)[:, None]
+    smooth = flat[right - 1] * (1 - mix) + flat[right] * mix
+    found = np.interp(target, clock, seen.astype(float)) > 0.5
+    return smooth.reshape(-1, LANDMARKS, 3).astype(np.float32), found
+
+
+def load_tracks(folder: Path, split: str) -> Iterator[Track]:
+    """The cached tracks of a split, in order of name."""
+    for path in sorted((folder / split).glob("*.npz")):
+        with np.load(path) as f:
+            offset = float(f["offset"])
+            yield Track(
+                path.stem, split, f["landmarks"], f["found"], bool(f["synchronous"]), None if np.isnan(offset) else offset
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path(".cache/tracks"))
+    options = parser.parse_args()
+    with open(options.data / "clips" / "manifest.csv", newline="") as f:
+        rows = sorted(csv.DictReader(f), key=lambda r: r["file"])
+    for row in rows:
+        target = options.output / Path(row["file"]).with_suffix(".npz")
+        if target.exists():
+            continue
+        landmarks, found = track_clip(options.data / "clips" / row["file"])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.stem + ".part.npz")
+        offset = float(row["av_offset_ms"]) / 1000 if row["av_offset_ms"] else float("nan")
+        np.savez(part, landmarks=landmarks, found=found, synchronous=row["audio"] == "speech", offset=offset)
+        os.replace(part, target)
+        print(f"{row['file']}: {len(found)} frames, face in {found.mean() if len(found) else 0:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
