@@ -1,0 +1,285 @@
+"""Finding human faces in a photo, at any scale, and saying what is wrong with those that cannot be used.
+
+Three steps. Search: BlazeFace over the whole picture and, in large pictures, over overlapping tiles. Judge: each
+candidate is cut out upright at several tightnesses and shown to both face detectors again; a human face keeps its
+score, an animal's or a thing's falls apart (docs/decisions/0002-what-counts-as-a-human-face.md). Measure: the
+478-point mesh on an upright crop gives box, landmarks and head angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from vasa_core.errors import FaceTooSmall, FaceTooTurned, NoFaceFound, PhotoError
+from vasa_core.face.angles import head_angles
+from vasa_core.face.graphs import Detection, Graphs
+from vasa_core.face.geometry import FACE_POINTS
+from vasa_core.types import FaceBox
+
+MIN_FACE = 96  # pixels, longer side of the face
+MAX_TURN = 45.0  # degrees away from the camera, in yaw, pitch or roll
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    view: int = 384  # pixels, side of what the detectors are shown (they see 192 or 128 of it)
+    smallest_in_view: float = 0.07  # of a view's side: smaller faces are missed, so tiles go down to MIN_FACE over this
+    max_tiles: int = 150  # bound on the work for the largest pictures
+    max_candidates: int = 12  # judged per picture
+    overlap: float = 0.35  # intersection over union from which two boxes are one face
+    tightness: tuple[float, ...] = (1.3, 1.6, 2.2)  # sides of the judged crops, in detector boxes
+    human: float = 0.68  # mean score over those crops and both detectors, from which a face counts as human
+    mesh_crop: float = 2.2  # side of the crop for landmarks, in detector boxes
+    mesh_view: int = 512  # pixels, side of that crop
+    small: int = 200  # pixels; from MIN_FACE to here a face is usable but will look soft
+    turned: float = 25.0  # degrees; from here to MAX_TURN the far side of the face will be guessed
+    dark: float = 40.0  # mean luma of the face, 0..255
+
+
+class FaceDetector:
+    """Human faces in photos, by MediaPipe. Cheap to construct, safe to share between threads, a context manager.
+
+    Images are uint8 (H, W, 3) RGB.
+    """
+
+    def __init__(self, config: DetectorConfig = DetectorConfig()) -> None:
+        self.config = config
+        self._graphs = Graphs()
+
+    def __enter__(self) -> FaceDetector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the graphs. Using the detector again starts them anew."""
+        self._graphs.close()
+
+    def find(self, pixels: np.ndarray) -> list[FaceBox]:
+        """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`."""
+        return [face for face, human in self._faces(pixels) if human]
+
+    def choose(self, pixels: np.ndarray, index: int | None = None) -> tuple[FaceBox, list[FaceBox]]:
+        """The face to use (the largest, or `index` into the second result) and all faces, largest first.
+
+        Raises NoFaceFound, FaceTooSmall (< 96 pixels), FaceTooTurned (> 45 degrees), PhotoError (no such index).
+        """
+        faces = self.find(pixels)
+        if not faces:
+            raise NoFaceFound(
+                "No human face was found in this photo. Use a picture in which one person faces the camera, "
+                "well lit and unobstructed."
+            )
+        if index is not None and not 0 <= index < len(faces):
+            raise PhotoError(f"There is no face number {index + 1} in this photo; choose 1 to {len(faces)}.")
+        face = faces[index or 0]
+        other = " or choose another face" if len(faces) > 1 else ""
+        if face.size < MIN_FACE:
+            raise FaceTooSmall(
+                f"The face is only {face.size} pixels large; at least {MIN_FACE} are needed. "
+                f"Use a larger original or a closer picture{other}."
+            )
+        if abs(face.roll) > MAX_TURN:
+            raise FaceTooTurned(f"The head is tilted by {abs(face.roll):.0f} degrees. Turn the photo upright{other}.")
+        turn = max(abs(face.yaw), abs(face.pitch))
+        if turn > MAX_TURN:
+            raise FaceTooTurned(
+                f"The face looks {turn:.0f} degrees away from the camera; up to {MAX_TURN:.0f} work. "
+                f"Use a picture in which the person faces the camera{other}."
+            )
+        if len(faces) > 1:
+            which = "the largest is used" if index is None else f"number {index + 1} is used"
+            several = f"{len(faces)} faces: {which}; you can choose another."
+            face = replace(face, advice=f"{several} {face.advice}".strip())
+        return face, faces
+
+    def landmarks(self, pixels: np.ndarray) -> np.ndarray | None:
+        """float32 (478, 3) in pixels (z grows away from the camera) of the one face in a head crop, or None."""
+        found = self._graphs.mesh(pixels)
+        if found is None:  # the mesh's own face search is the short-range one; the wider search may still see it
+            pyramid = _Pyramid(pixels)
+            for candidate in self._candidates(pyramid)[:1]:
+                found = self._mesh(pyramid, candidate)
+        return found
+
+    def matte(self, pixels: np.ndarray) -> np.ndarray:
+        """float32 (H, W) in 0..1: the person in front of the background (MediaPipe selfie segmentation)."""
+        height, width = pixels.shape[:2]
+        scale = 512 / max(height, width)  # the network sees 256 x 256; more pixels only cost time
+        if scale >= 1:
+            return np.clip(self._graphs.person(pixels), 0, 1)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = self._graphs.person(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+        return np.clip(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+
+    # -- search
+
+    def _faces(self, pixels: np.ndarray) -> list[tuple[FaceBox, bool]]:
+        pyramid = _Pyramid(pixels)
+        faces: list[tuple[FaceBox, bool]] = []
+        for candidate in self._candidates(pyramid)[: self.config.max_candidates]:
+            score = self._humanity(pyramid, candidate)
+            if score < self.config.human:
+                continue
+            points = self._mesh(pyramid, candidate)
+            if points is None:
+                continue
+            face = self._measure(pixels, points, score)
+            if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other, _ in faces):
+                faces.append((face, True))
+        return sorted(faces, key=lambda item: -item[0].size)
+
+    def _candidates(self, pyramid: _Pyramid) -> list[Detection]:
+        """Detections in photo pixels, without duplicates, best score first."""
+        found: list[Detection] = []
+        for number, view in enumerate(self._views(pyramid)):
+            image, back = pyramid.cut(*view, 0.0, self.config.view)
+            detections = self._graphs.detect(image, "full")
+            if number < 2:  # the whole picture: the short-range detector is better at close-ups
+                detections += self._graphs.detect(image, "short")
+            found += [_moved(detection, back) for detection in detections]
+        kept: list[Detection] = []
+        for detection in sorted(found, key=lambda d: -d.score):
+            if all(_iou(_corners(detection), _corners(other)) < self.config.overlap for other in kept):
+                kept.append(detection)
+        return kept
+
+    def _views(self, pyramid: _Pyramid) -> Iterator[tuple[float, float, float]]:
+        """Square views as centre x, centre y, side: the whole with little and with much margin, then tiles."""
+        width, height = pyramid.width, pyramid.height
+        long = max(width, height)
+        yield width / 2, height / 2, long
+        yield width / 2, height / 2, long * 1.6
+        side, tiles = long / 2, 0
+        while side * 2 > MIN_FACE / self.config.smallest_in_view:
+            columns, rows = (max(1, int(np.ceil((n / side - 1) / 0.75)) + 1) for n in (width, height))
+            tiles += columns * rows
+            if tiles > self.config.max_tiles:
+                return
+            for x in np.linspace(min(side, width) / 2, max(width - side / 2, width / 2 if width < side else 0), columns):
+                for y in np.linspace(
+                    min(side, height) / 2, max(height - side / 2, height / 2 if height < side else 0), rows
+                ):
+                    yield float(x), float(y), side
+            side /= 2
+
+    # -- judge and measure
+
+    def _humanity(self, pyramid: _Pyramid, candidate: Detection) -> float:
+        """Mean score, 0..1, of both detectors on upright crops of several tightnesses; unseen counts 0."""
+        scores = []
+        for factor in self.config.tightness:
+            side = candidate.side * factor
+            image, _ = pyramid.cut(*candidate.centre, side, _roll(candidate), 256)
+            for reach in ("short", "full"):
+                expected = 256 / factor
+                hits = [d.score for d in self._graphs.detect(image, reach) if 0.5 < d.side / expected < 1.6]  # type: ignore[arg-type]
+                scores.append(max(hits, default=0.0))
+        return float(np.mean(scores))
+
+    def _mesh(self, pyramid: _Pyramid, candidate: Detection) -> np.ndarray | None:
+        side = candidate.side * self.config.mesh_crop
+        image, back = pyramid.cut(*candidate.centre, side, _roll(candidate), self.config.mesh_view)
+        points = self._graphs.mesh(image)
+        if points is None:
+            return None
+        flat = points[:, :2] @ back[:, :2].T + back[:, 2]
+        depth = points[:, 2:] * (side / self.config.mesh_view)
+        return np.concatenate([flat, depth], axis=1).astype(np.float32)
+
+    def _measure(self, pixels: np.ndarray, points: np.ndarray, score: float) -> FaceBox | None:
+        height, width = pixels.shape[:2]
+        low, high = points[:FACE_POINTS, :2].min(0), points[:FACE_POINTS, :2].max(0)
+        left, top = (int(v) for v in np.floor(np.clip(low, 0, [width, height])))
+        right, bottom = (int(v) for v in np.ceil(np.clip(high, 0, [width, height])))
+        if right - left < 8 or bottom - top < 8:
+            return None
+        yaw, pitch, roll = head_angles(points)
+        face = FaceBox((left, top, right, bottom), points, yaw, pitch, roll, score)
+        seen = (right - left) * (bottom - top) / float(np.prod(high - low))
+        return replace(face, advice=self._advice(pixels, face, seen))
+
+    def _advice(self, pixels: np.ndarray, face: FaceBox, seen: float) -> str:
+        left, top, right, bottom = face.box
+        patch = pixels[top : bottom : max(1, (bottom - top) // 64), left : right : max(1, (right - left) // 64)]
+        luma = float((patch @ np.array([0.299, 0.587, 0.114])).mean())
+        sentences = []
+        if MIN_FACE <= face.size < self.config.small:
+            sentences.append(f"The face is small ({face.size} pixels): the video will look soft.")
+        turn = max(abs(face.yaw), abs(face.pitch))
+        if self.config.turned < turn <= MAX_TURN:
+            sentences.append(f"The face is turned {turn:.0f} degrees: a frontal picture looks better.")
+        if self.config.turned < abs(face.roll) <= MAX_TURN:
+            sentences.append(f"The head is tilted {abs(face.roll):.0f} degrees: an upright picture looks better.")
+        if seen < 0.98:
+            sentences.append("The face is cut off at the picture's edge: leave some room around the head.")
+        if luma < self.config.dark:
+            sentences.append("The face is very dark: a brighter picture looks better.")
+        return " ".join(sentences)
+
+
+class _Pyramid:
+    """A picture and its halvings, so that cutting a large region to a small crop does not alias."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.levels = [pixels]
+        self.height, self.width = pixels.shape[:2]
+
+    def cut(self, x: float, y: float, side: float, angle: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The square around (x, y), turned upright by `angle` radians, as (size, size, 3); and the affine (2, 3) that
+        takes its pixels back to the photo's."""
+        level = 0
+        while side / size >= 2 ** (level + 1) and min(self.levels[level].shape[:2]) > 1:
+            level += 1
+            if level == len(self.levels):
+                above = self.levels[-1]
+                half = (max(1, above.shape[1] // 2), max(1, above.shape[0] // 2))
+                self.levels.append(cv2.resize(above, half, interpolation=cv2.INTER_AREA))
+        step, c, s = side / size, np.cos(angle), np.sin(angle)
+        turn = np.array([[c, -s], [s, c]]) * step
+        back = np.column_stack([turn, np.array([x, y]) - turn @ [size / 2, size / 2]])
+        image = self.levels[level]
+        shrink = np.array([image.shape[1] / self.width, image.shape[0] / self.height])
+        crop = cv2.warpAffine(
+            image,
+            back * shrink[:, None],
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(128, 128, 128),
+        )
+        return crop, back
+
+
+def _roll(detection: Detection) -> float:
+    """How far the eyes are from level, in radians; positive tilts the head to the viewer's right."""
+    (x0, y0), (x1, y1) = detection.points[0], detection.points[1]  # the person's right eye is the viewer's left
+    return float(np.arctan2(y1 - y0, x1 - x0))
+
+
+def _moved(detection: Detection, back: np.ndarray) -> Detection:
+    """A detection in an unturned view, in photo pixels."""
+    x, y, width, height = detection.box
+    scale = float(back[0, 0])
+    return Detection(
+        detection.score,
+        (x * scale + back[0, 2], y * scale + back[1, 2], width * scale, height * scale),
+        (detection.points * scale + back[:, 2]).astype(np.float32),
+    )
+
+
+def _corners(detection: Detection) -> tuple[float, float, float, float]:
+    x, y, width, height = detection.box
+    return x, y, x + width, y + height
+
+
+def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom)."""
+    overlap = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
+    return overlap / union if union > 0 else 0.0
