@@ -44,4 +44,5 @@ def write_weights(path: Path, kind: str, version: str, tensors: dict[str, np.nda
     part = path.with_suffix(".part")
     contiguous = {name: np.ascontiguousarray(t) for name, t in tensors.items()}
     save_file(contiguous, str(part), metadata={"kind": kind, "version": version, **metadata})
+    part.chmod(0o644)  # safetensors writes files that only their owner can read
     part.replace(path)
