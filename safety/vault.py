@@ -2,18 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timezone
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
+
+from safety.authority import Authority, generated_authority, load_authority
+from safety.errors import AuthorityError
+from safety.keys import (
+    SigningKey,
+    create_folder,
+    generated_keys,
+    load_consent_key,
+    load_mark_key,
+)
+from safety.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class Vault:
-    development: bool
+    """What one installation signs, marks and remembers with. Thread-safe; a context manager.
+
+    authority:   signs C2PA manifests; its root is the trust anchor.
+    consent_key: Ed25519, signs consent records and tree heads.
+    mark_key:    32 secret bytes that place the luma watermark.
+    ledger:      append-only log, consent records, tokens, issued watermark ids.
+    clock:       current time in UTC; tests replace it.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        authority: Authority,
+        consent_key: SigningKey,
+        mark_key: bytes,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.home = home
+        self.authority = authority
+        self.consent_key = consent_key
+        self.mark_key = mark_key
+        self.ledger = ledger
+        self.clock = clock
+
+    @property
+    def development(self) -> bool:
+        """True when the authority was made here: nobody outside this installation vouches for it."""
+        return self.authority.development
 
     @classmethod
-    def open(cls, home: str | Path | None = None, *, clock: Callable[[], datetime] = utc_now) -> Vault:
-        raise NotImplementedError
+    def open(
+        cls,
+        home: str | Path | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        environment: Mapping[str, str] | None = None,
+    ) -> Vault:
+        """Open or create the vault in `home` (default $CANDOR_HOME, else ~/.candor).
+
+        Two processes that start at once agree on keys. Raises AuthorityError, LedgerError.
+        """
+        environment = os.environ if environment is None else environment
+        folder = Path(
+            home or environment.get("CANDOR_HOME") or Path.home() / ".candor"
+        ).expanduser()
+        keys = folder / "keys"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            if not keys.exists():
+                create_folder(keys, {**generated_keys(), **generated_authority()})
+            for path in (keys, *keys.iterdir()):
+                _require_private(path)
+            authority = load_authority(keys, environment)
+            consent_key = load_consent_key(keys, environment)
+            mark_key = load_mark_key(keys, environment)
+        except OSError as error:
+            raise AuthorityError(
+                f"The vault {folder} cannot be used ({error.strerror}: {error.filename}). Set CANDOR_HOME to a folder of yours."
+            ) from error
+        ledger = Ledger(
+            environment.get("CANDOR_DATABASE_URL")
+            or f"sqlite:///{folder / 'ledger.sqlite'}",
+            consent_key,
+            clock,
+        )
+        if authority.development:
+            log.warning(
+                "Candor signs with a LOCAL DEVELOPMENT AUTHORITY (%s...): other verifiers will not trust its manifests. "
+                "Set CANDOR_SIGNING_KEY and CANDOR_SIGNING_CHAIN for real use.",
+                authority.fingerprint[:16],
+            )
+        return cls(folder, authority, consent_key, mark_key, ledger, clock)
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _require_private(path: Path) -> None:
+    """Keys that others can read are no keys; take the rights away and say so."""
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077 and os.name == "posix":
+        log.warning(
+            "%s was readable by others (mode %o); made private. Replace the keys if it was shared.",
+            path,
+            mode,
+        )
+        path.chmod(mode & 0o700)

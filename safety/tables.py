@@ -1,0 +1,109 @@
+"""Tables of the ledger. Plain types only, so that SQLite and PostgreSQL both take them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+# One row. Updating it is how a writer takes the log's turn: the row lock orders appends on every database.
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+# The append-only log: leaf `position` is the canonical JSON in `body`.
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),  # consent, revocation, output
+    Column(
+        "subject_id", String(64), nullable=False
+    ),  # consent record id, or watermark id of an output
+    Column("body", LargeBinary, nullable=False),
+    Index("log_entries_by_subject", "kind", "subject_id"),
+)
+
+# Complete Merkle subtrees, see safety.merkle.
+log_nodes = Table(
+    "log_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("node", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+
+# A signed tree head for every size the log ever had.
+log_heads = Table(
+    "log_heads",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("head", LargeBinary, nullable=False),  # canonical JSON
+    Column("signature", LargeBinary, nullable=False),
+)
+
+# Personal data lives here and nowhere else; the log holds only hashes of it.
+consent_records = Table(
+    "consent_records",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("position", BigInteger, ForeignKey("log_entries.position"), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # canonical JSON
+    Column("signature", LargeBinary, nullable=False),
+    Column("expires_at", String(32), nullable=False),  # RFC 3339, UTC
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column(
+        "token_hash", String(64), primary_key=True
+    ),  # the token itself is never stored
+    Column(
+        "record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False
+    ),
+    Column("photo_commitment", String(64), nullable=False),
+    Column("speech_commitment", String(64), nullable=False),
+    Column("salt", LargeBinary(32), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),  # Unix seconds
+    Column("used_at", BigInteger, nullable=True),
+)
+
+# Every id that was ever written into pixels, registered before the first frame is marked.
+watermark_ids = Table(
+    "watermark_ids",
+    metadata,
+    Column("watermark_id", BigInteger, primary_key=True, autoincrement=False),
+    Column(
+        "record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False
+    ),
+    Column("created_at", String(32), nullable=False),
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "consent_records",
+    "log_entries",
+    "log_heads",
+    "log_nodes",
+    "log_state",
+    "metadata",
+    "tokens",
+    "watermark_ids",
+]
