@@ -1,9 +1,9 @@
 """Finding human faces in a photo, at any scale, and saying what is wrong with those that cannot be used.
 
 Three steps. Search: BlazeFace over the whole picture and, in large pictures, over overlapping tiles. Judge: each
-candidate is cut out upright at several tightnesses and shown to both face detectors again; a human face keeps its
-score, an animal's or a thing's falls apart (docs/decisions/0002-what-counts-as-a-human-face.md). Measure: the
-478-point mesh on an upright crop gives box, landmarks and head angles.
+candidate is cut out upright, several times and each time a little differently; on a human face the close-range
+detector stays certain and the 478-point mesh comes to rest in the same place, on an animal or a thing neither does
+(docs/decisions/0002-what-counts-as-a-human-face.md). Measure: the mesh gives box, landmarks and head angles.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from vasa_core.errors import FaceTooSmall, FaceTooTurned, NoFaceFound, PhotoError
 from vasa_core.face.angles import head_angles
+from vasa_core.face.geometry import FACE_POINTS, face_width
 from vasa_core.face.graphs import Detection, Graphs
-from vasa_core.face.geometry import FACE_POINTS
 from vasa_core.types import FaceBox
 
 MIN_FACE = 96  # pixels, longer side of the face
@@ -31,11 +31,18 @@ class DetectorConfig:
     max_tiles: int = 150  # bound on the work for the largest pictures
     max_candidates: int = 12  # judged per picture
     overlap: float = 0.35  # intersection over union from which two boxes are one face
-    tightness: tuple[float, ...] = (1.3, 1.6, 2.2)  # sides of the judged crops, in detector boxes
-    human: float = 0.68  # mean score over those crops and both detectors, from which a face counts as human
+    tightness: tuple[float, ...] = (1.3, 1.45, 1.6, 1.9)  # sides of the crops for certainty, in detector boxes
     mesh_crop: float = 2.2  # side of the crop for landmarks, in detector boxes
-    mesh_view: int = 512  # pixels, side of that crop
-    small: int = 200  # pixels; from MIN_FACE to here a face is usable but will look soft
+    mesh_view: int = 384  # pixels, side of that crop
+    # Crops that test whether the landmarks stay put: factor on mesh_crop, turn [rad], shift x and y [detector boxes].
+    nudges: tuple[tuple[float, float, float, float], ...] = (
+        (0.82, 0.0, 0.0, 0.0),
+        (1.18, 0.15, 0.05, 0.0),
+        (1.0, -0.15, -0.05, 0.03),
+    )
+    wobble_weight: float = 12.0  # score = certainty - wobble_weight * wobble [face widths]
+    human: float = 0.67  # score from which a face counts as human
+    small: int = 160  # pixels; from MIN_FACE to here a face is usable but will look soft
     turned: float = 25.0  # degrees; from here to MAX_TURN the far side of the face will be guessed
     dark: float = 40.0  # mean luma of the face, 0..255
 
@@ -62,7 +69,7 @@ class FaceDetector:
 
     def find(self, pixels: np.ndarray) -> list[FaceBox]:
         """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`."""
-        return [face for face, human in self._faces(pixels) if human]
+        return self._faces(pixels)
 
     def choose(self, pixels: np.ndarray, index: int | None = None) -> tuple[FaceBox, list[FaceBox]]:
         """The face to use (the largest, or `index` into the second result) and all faces, largest first.
@@ -119,26 +126,29 @@ class FaceDetector:
 
     # -- search
 
-    def _faces(self, pixels: np.ndarray) -> list[tuple[FaceBox, bool]]:
+    def _faces(self, pixels: np.ndarray) -> list[FaceBox]:
         pyramid = _Pyramid(pixels)
-        faces: list[tuple[FaceBox, bool]] = []
-        for candidate in self._candidates(pyramid)[: self.config.max_candidates]:
-            score = self._humanity(pyramid, candidate)
-            if score < self.config.human:
-                continue
+        faces: list[FaceBox] = []
+        candidates = self._candidates(pyramid)
+        for turn in (np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
+            candidates = candidates or self._candidates(pyramid, turn)
+        for candidate in candidates[: self.config.max_candidates]:
             points = self._mesh(pyramid, candidate)
             if points is None:
                 continue
+            score = self._humanity(pyramid, candidate, points)
+            if score < self.config.human:
+                continue
             face = self._measure(pixels, points, score)
-            if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other, _ in faces):
-                faces.append((face, True))
-        return sorted(faces, key=lambda item: -item[0].size)
+            if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
+                faces.append(face)
+        return sorted(faces, key=lambda face: -face.size)
 
-    def _candidates(self, pyramid: _Pyramid) -> list[Detection]:
-        """Detections in photo pixels, without duplicates, best score first."""
+    def _candidates(self, pyramid: _Pyramid, turn: float = 0.0) -> list[Detection]:
+        """Detections in photo pixels, without duplicates, best score first; looked for in a photo turned by `turn`."""
         found: list[Detection] = []
         for number, view in enumerate(self._views(pyramid)):
-            image, back = pyramid.cut(*view, 0.0, self.config.view)
+            image, back = pyramid.cut(*view, turn, self.config.view)
             detections = self._graphs.detect(image, "full")
             if number < 2:  # the whole picture: the short-range detector is better at close-ups
                 detections += self._graphs.detect(image, "short")
@@ -170,21 +180,34 @@ class FaceDetector:
 
     # -- judge and measure
 
-    def _humanity(self, pyramid: _Pyramid, candidate: Detection) -> float:
-        """Mean score, 0..1, of both detectors on upright crops of several tightnesses; unseen counts 0."""
-        scores = []
+    def _humanity(self, pyramid: _Pyramid, candidate: Detection, points: np.ndarray) -> float:
+        """How surely this is a human face: at most 1, above 0.75 for nearly all; see DetectorConfig for its parts."""
+        certainties = []
         for factor in self.config.tightness:
-            side = candidate.side * factor
-            image, _ = pyramid.cut(*candidate.centre, side, _roll(candidate), 256)
-            for reach in ("short", "full"):
-                expected = 256 / factor
-                hits = [d.score for d in self._graphs.detect(image, reach) if 0.5 < d.side / expected < 1.6]  # type: ignore[arg-type]
-                scores.append(max(hits, default=0.0))
-        return float(np.mean(scores))
+            image, _ = pyramid.cut(*candidate.centre, candidate.side * factor, _roll(candidate), 256)
+            sizes = 256 / factor * 0.5, 256 / factor * 1.7  # the same face, not one beside or inside it
+            hits = [found.score for found in self._graphs.detect(image, "short") if sizes[0] < found.side < sizes[1]]
+            certainties.append(max(hits, default=0.0))
+        width = face_width(points)
+        wobbles = []
+        for nudge in self.config.nudges:
+            nudged = self._mesh(pyramid, candidate, nudge)
+            if nudged is None:
+                return 0.0
+            wobbles.append(np.linalg.norm(nudged[:, :2] - points[:, :2], axis=1).mean() / width)
+        return float(np.mean(certainties) - self.config.wobble_weight * np.mean(wobbles))
 
-    def _mesh(self, pyramid: _Pyramid, candidate: Detection) -> np.ndarray | None:
-        side = candidate.side * self.config.mesh_crop
-        image, back = pyramid.cut(*candidate.centre, side, _roll(candidate), self.config.mesh_view)
+    def _mesh(
+        self,
+        pyramid: _Pyramid,
+        candidate: Detection,
+        nudge: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0),
+    ) -> np.ndarray | None:
+        """Landmarks (478, 3) in photo pixels, from an upright crop around the candidate."""
+        zoom, turn, shift_x, shift_y = nudge
+        side = candidate.side * self.config.mesh_crop * zoom
+        x, y = candidate.centre[0] + shift_x * candidate.side, candidate.centre[1] + shift_y * candidate.side
+        image, back = pyramid.cut(x, y, side, _roll(candidate) + turn, self.config.mesh_view)
         points = self._graphs.mesh(image)
         if points is None:
             return None
@@ -263,14 +286,12 @@ def _roll(detection: Detection) -> float:
 
 
 def _moved(detection: Detection, back: np.ndarray) -> Detection:
-    """A detection in an unturned view, in photo pixels."""
-    x, y, width, height = detection.box
-    scale = float(back[0, 0])
-    return Detection(
-        detection.score,
-        (x * scale + back[0, 2], y * scale + back[1, 2], width * scale, height * scale),
-        (detection.points * scale + back[:, 2]).astype(np.float32),
-    )
+    """A detection in a view, in photo pixels, as a square."""
+    scale = float(np.hypot(back[0, 0], back[1, 0]))
+    side = detection.side * scale
+    x, y = back[:, :2] @ detection.centre + back[:, 2]
+    points = detection.points @ back[:, :2].T + back[:, 2]
+    return Detection(detection.score, (x - side / 2, y - side / 2, side, side), points.astype(np.float32))
 
 
 def _corners(detection: Detection) -> tuple[float, float, float, float]:
