@@ -125,7 +125,16 @@ class Controls:
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     seed: int = 0
 
-    EMOTIONS: ClassVar[tuple[str, ...]] = ("neutral", "happy", "sad", "angry", "surprised", "disgusted", "fearful", "contempt")
+    EMOTIONS: ClassVar[tuple[str, ...]] = (
+        "neutral",
+        "happy",
+        "sad",
+        "angry",
+        "surprised",
+        "disgusted",
+        "fearful",
+        "contempt",
+    )
 
     def __post_init__(self) -> None:
         def check(name: str, value: float, low: float, high: float) -> None:

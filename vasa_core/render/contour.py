@@ -1,0 +1,61 @@
+"""Smooth closed contours through a few landmarks, and soft masks from them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+SUBDIVISION = 6  # points per landmark
+
+
+def spline_matrix(upper: int, lower: int) -> np.ndarray:
+    """(m, upper + lower - 2) weights of a closed Catmull-Rom contour, float32.
+
+    The control points run along the upper edge from corner to corner and back along the lower edge; both corners
+    are shared. Tangents do not cross the corners, so they stay sharp as lids and lips are.
+    """
+    count = upper + lower - 2
+    rows = []
+    corners = (0, upper - 1)
+    for i in range(count):
+        for t in np.arange(SUBDIVISION) / SUBDIVISION:
+            before, after = (i - 1) % count, (i + 1) % count
+            beyond = (i + 2) % count
+            row = np.zeros(count, np.float32)
+            weights = 0.5 * np.array(
+                [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
+            )
+            # At a corner the missing neighbour is the corner itself.
+            index = [i if i in corners else before, i, after, after if after in corners else beyond]
+            np.add.at(row, index, weights)
+            rows.append(row)
+    return np.stack(rows)
+
+
+class SoftPolygon:
+    """A closed contour between an upper and a lower edge that is drawn as a soft mask."""
+
+    def __init__(self, upper: np.ndarray, lower: np.ndarray, feather: float) -> None:
+        self.index = np.concatenate([upper, lower[-2:0:-1]])
+        self._spline = spline_matrix(len(upper), len(lower))
+        self._feather = feather
+
+    def outline(self, points: np.ndarray) -> np.ndarray:
+        """(m, 2) smooth contour through the landmarks' positions `points` (V, >= 2)."""
+        return self._spline @ points[self.index, :2]
+
+    def mask(self, outline: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """float32 (h, w, 1) coverage in 0..1 of a window whose top left pixel is `corner` (x, y); size is (w, h)."""
+        canvas = np.zeros((size[1], size[0]), np.uint8)
+        shifted = np.round((outline - corner) * 16).astype(np.int32)
+        cv2.fillPoly(canvas, [shifted], 255, cv2.LINE_AA, shift=4)
+        soft = cv2.GaussianBlur(canvas, (0, 0), self._feather)
+        return (soft.astype(np.float32) / 255)[..., None]
+
+
+def window(outline: np.ndarray, pad: int, limit: int) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom of the contour's bounding box grown by `pad`, or None if outside the frame."""
+    left, top = np.floor(outline.min(0)).astype(int) - pad
+    right, bottom = np.ceil(outline.max(0)).astype(int) + pad + 1
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, limit), min(bottom, limit)
+    return (left, top, right, bottom) if right - left > 2 and bottom - top > 2 else None

@@ -1,0 +1,119 @@
+"""Eyes as a layer of their own: an eyeball that turns behind lids that close over it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vasa_core.face.fill import push_pull
+from vasa_core.face.geometry import IRIS, LOWER_LID, UPPER_LID
+from vasa_core.face.portrait import MARGIN, Portrait
+from vasa_core.render.contour import SoftPolygon, window
+from vasa_core.types import FRAME_SIZE
+
+PAD = 14  # canvas pixels of eyeball kept beyond the visible part
+
+
+class Eye:
+    """One eye of a portrait, split into white and iris so that either can be seen where the photo hides it."""
+
+    def __init__(self, portrait: Portrait, side: str) -> None:
+        self.upper, self.lower = UPPER_LID[side], LOWER_LID[side]
+        self._contour = SoftPolygon(self.upper, self.lower, feather=0.7)
+        points = portrait.landmarks
+        outline = self._contour.outline(points)
+        left, top = np.floor(outline.min(0)).astype(int) - PAD
+        right, bottom = np.ceil(outline.max(0)).astype(int) + PAD + 1
+        self.corner = np.array([left, top], np.float64)
+        picture = portrait.texture[top:bottom, left:right].astype(np.float32)
+        visible = self._contour.mask(outline, (left, top), (right - left, bottom - top))[..., 0]
+        iris = points[IRIS[side], :2] - self.corner
+        self.radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
+        rows, columns = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
+        distance = np.hypot(columns - iris[0, 0], rows - iris[0, 1])
+        # Well inside the lids: their dark rims and lashes do not belong to the eyeball.
+        inner = cv2.erode((visible > 0.9).astype(np.uint8), np.ones((3, 3))).astype(np.float32)
+        self._white = self._make_white(picture, inner, distance)
+        self._iris = self._make_iris(picture, visible, inner, distance)
+        self.depth = float(points[np.concatenate([self.upper, self.lower]), 2].mean())
+        self.centre = np.append(outline.mean(0), self.depth)
+        self.span = float(np.ptp(outline[:, 0]))
+        self.gap = float(self._gap(points))
+
+    def _gap(self, points: np.ndarray) -> float:
+        """Mean opening between the lids, corners left out, in the unit of `points`."""
+        return float(np.linalg.norm(points[self.upper[2:-2], :2] - points[self.lower[2:-2], :2], axis=1).mean())
+
+    def _make_white(self, picture: np.ndarray, inner: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """The eyeball without its iris: known white, smoothly continued under iris and lids."""
+        known = inner * (distance > 1.12 * self.radius)
+        if known.sum() < 6:  # narrow eyes show no white: a light grey of the picture's own brightness
+            tone = np.percentile(picture[inner > 0], 90, axis=0) if inner.any() else picture.mean((0, 1))
+            return np.broadcast_to(tone, picture.shape).astype(np.float32).copy()
+        tone = (picture * known[..., None]).sum((0, 1)) / known.sum()
+        filled = push_pull(picture, known)
+        # Far from what is known the fill would carry lid shadows inwards: pull it to the mean white.
+        far = cv2.distanceTransform((known == 0).astype(np.uint8), cv2.DIST_L2, 3)
+        blend = np.clip(far / (1.5 * self.radius), 0, 0.7)[..., None]
+        return cv2.GaussianBlur(filled * (1 - blend) + tone * blend, (0, 0), 0.8)
+
+    def _make_iris(
+        self, picture: np.ndarray, visible: np.ndarray, inner: np.ndarray, distance: np.ndarray
+    ) -> np.ndarray:
+        """(h, w, 4) iris and pupil, premultiplied; parts that lids cover get the mean colour of their ring."""
+        alpha = np.clip((1.08 * self.radius - distance) / (0.16 * self.radius + 1.0) + 0.5, 0, 1)
+        rings = np.clip(np.round(distance).astype(int), 0, 63)
+        weight = np.bincount(rings.ravel(), inner.ravel(), 64)
+        completed = picture.copy()
+        for channel in range(3):
+            total = np.bincount(rings.ravel(), (picture[..., channel] * inner).ravel(), 64)
+            seen = weight > 0
+            mean = total[seen] / weight[seen] if seen.any() else [picture[..., channel].mean()]
+            ring = np.interp(np.arange(64), np.flatnonzero(seen) if seen.any() else [0], mean)
+            hidden = 0.88 * ring[rings]  # the lid's shadow lies on what it covers
+            completed[..., channel] = picture[..., channel] * visible + hidden * (1 - visible)
+        # Veins, lashes and the eye's corners are detail of the white that stays in place when the iris turns.
+        keep = (cv2.GaussianBlur(visible, (0, 0), 1.0) * (1 - alpha))[..., None]
+        self._ball = self._white + keep * (picture - self._white)
+        # Premultiplied against the ball below it, so that an eye at rest is the photo, exactly.
+        colour = np.where(alpha[..., None] > 0, completed - (1 - alpha[..., None]) * self._ball, 0)
+        return np.dstack([colour, alpha]).astype(np.float32)
+
+    def paint(self, frame: np.ndarray, points: np.ndarray, to_frame: np.ndarray, gaze: np.ndarray) -> None:
+        """Draw the eyeball between the lids, in place.
+
+        Args:
+            frame: uint8 (512, 512, 3).
+            points: (V, >= 2) placed sheet points in frame pixels.
+            to_frame: (2, 3) maps canvas pixels of the resting eyeball to frame pixels.
+            gaze: (2,) shift of the iris in canvas pixels.
+        """
+        outline = self._contour.outline(points)
+        box = window(outline, 4, FRAME_SIZE)
+        opening = self._gap(points) / max(self.gap, 1e-3)
+        shown = np.clip((opening - 0.10) / 0.12, 0, 1)  # lids that touch show nothing
+        if box is None or shown == 0:
+            return
+        left, top, right, bottom = box
+        size = (right - left, bottom - top)
+        eye = to_frame.copy()
+        eye[:, 2] += to_frame[:, :2] @ self.corner - [left, top]
+        turned = eye.copy()
+        turned[:, 2] += to_frame[:, :2] @ gaze
+        white = cv2.warpAffine(self._ball, eye, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        iris = cv2.warpAffine(self._iris, turned, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        ball = white * (1 - iris[..., 3:]) + iris[..., :3]
+        ball *= 0.72 + 0.28 * min(opening, 1.0)  # lids shade what they cover
+        mask = self._contour.mask(outline, (left, top), size) * shown
+        patch = frame[top:bottom, left:right]
+        patch[:] = np.clip(patch * (1 - mask) + ball * mask + 0.5, 0, 255).astype(np.uint8)
+
+
+def eyes_of(portrait: Portrait) -> list[Eye]:
+    """Both eyes, picture's left first."""
+    return [Eye(portrait, "left"), Eye(portrait, "right")]
+
+
+def frame_affine(origin: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """(2, 3) canvas-to-frame map from where three resting points `origin` (3, 2) went: `placed` (3, 2) canvas pixels."""
+    return cv2.getAffineTransform(origin.astype(np.float32), (placed - MARGIN).astype(np.float32))

@@ -1,0 +1,216 @@
+"""What shows between the lips: teeth on the skull, teeth on the jaw, a tongue, and the dark behind them.
+
+Baked once per portrait in pixels of the resting face, lit and tinted after the photo; per frame three small affine
+warps inside the lip contour. Proportions are those of an average mouth 50 mm wide: central incisors 8.5 mm, their
+edges 2 to 3 mm below the resting upper lip (Vig and Brundo, J Prosthet Dent 39(5), 1978).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vasa_core.face.geometry import CHIN, FOREHEAD, LOWER_LIP, OVAL, UPPER_LIP
+from vasa_core.face.portrait import Portrait
+from vasa_core.render.contour import SoftPolygon, window
+from vasa_core.types import FRAME_SIZE
+
+# Half arches from the middle out: tooth widths as seen from the front, in mouth widths.
+UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045)
+LOWER_TEETH = (0.092, 0.098, 0.098, 0.070, 0.050)
+UPPER_EDGE = 0.045  # of the upper incisors below the resting lip line, in mouth widths
+LOWER_EDGE = 0.045  # of the lower incisors below the resting lip line
+DRAW_SCALE = 4  # teeth are drawn this much larger, then averaged down
+LIP_POINTS = np.concatenate([UPPER_LIP, LOWER_LIP])
+
+
+class Mouth:
+    """The inside of one portrait's mouth."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        face = portrait.neutral.astype(np.float64)
+        self._contour = SoftPolygon(UPPER_LIP, LOWER_LIP, feather=0.8)
+        across = face[UPPER_LIP[-1]] - face[UPPER_LIP[0]]
+        self.width = float(np.linalg.norm(across))
+        down = face[CHIN] - face[FOREHEAD]
+        across /= self.width
+        down = down - across * (down @ across)
+        down /= np.linalg.norm(down)
+        back = np.cross(across, down)
+        behind = 0.08 * self.width * back  # teeth stand behind the lips
+        seam = (face[13] + face[14]) / 2 + behind
+        # Three resting points on the skull, and the same three on the jaw, carry everything.
+        self.anchors = np.stack([seam, seam + across * self.width, seam + down * self.width])
+        self.lit = self._light(portrait)
+        tones = self._tones(portrait)
+        self._dark, self._flesh = tones["dark"], tones["flesh"]
+        size = int(np.ceil(1.3 * self.width))
+        self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
+        self._upper = self._teeth(UPPER_TEETH, UPPER_EDGE, -1, size, tones["teeth"])
+        self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
+        self._tongue = self._make_tongue(size, tones["flesh"])
+
+    def seal_lips(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
+        """`texture` (CANVAS, CANVAS, C) with what the photo shows between the lips painted in the tone of their seam.
+
+        Lips that a smile holds apart are brought together when they rest; without this, a thread of teeth would shine
+        through where they meet.
+        """
+        outline = self._contour.outline(portrait.landmarks)
+        left, top = np.floor(outline.min(0)).astype(int) - 6
+        right, bottom = np.ceil(outline.max(0)).astype(int) + 7
+        gap = (portrait.landmarks[LOWER_LIP, :2] - portrait.landmarks[UPPER_LIP, :2])[:, 1].max()
+        reach = np.clip(gap / 4 - 0.5, 0, 1)  # closed lips keep their own line
+        if reach == 0:
+            return texture
+        mask = self._contour.mask(outline, (left, top), (right - left, bottom - top))
+        mask = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3))), (0, 0), 0.8)[..., None] * reach
+        tone = np.append(0.5 * self._flesh, 255)[: texture.shape[2]]
+        out = texture.copy()
+        patch = out[top:bottom, left:right]
+        patch[:] = np.clip(patch * (1 - mask) + tone * mask, 0, 255).astype(np.uint8)
+        return out
+
+    def _light(self, portrait: Portrait) -> float:
+        """Brightness of the lit skin, 0..1: the 75th percentile of luma inside the face oval."""
+        mask = np.zeros(portrait.texture.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.round(portrait.landmarks[OVAL, :2]).astype(np.int32)], 1)
+        luma = cv2.cvtColor(portrait.texture, cv2.COLOR_RGB2GRAY)
+        return float(np.percentile(luma[mask > 0], 75) / 255)
+
+    def _tones(self, portrait: Portrait) -> dict[str, np.ndarray]:
+        """RGB colours (3,) of teeth, flesh and the dark, in the light and the palette of this picture."""
+        outline = portrait.landmarks[OVAL, :2]
+        mask = np.zeros(portrait.texture.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
+        skin = np.median(portrait.texture[mask > 0], axis=0)
+        lips = np.zeros_like(mask)
+        lip_hull = cv2.convexHull(np.round(portrait.landmarks[LIP_POINTS, :2]).astype(np.int32))
+        cv2.fillConvexPoly(lips, lip_hull, 1)
+        lips = cv2.dilate(lips, np.ones((3, 3)))
+        red = np.median(portrait.texture[lips > 0], axis=0)
+        chroma = float((skin.max() - skin.min()) / max(skin.max(), 1.0))
+        colour = np.clip((chroma - 0.02) / 0.12, 0, 1)  # 0 for black and white pictures and pale statues
+
+        def toned(rgb: np.ndarray) -> np.ndarray:
+            grey = np.full(3, rgb @ [0.299, 0.587, 0.114])
+            return grey + (rgb - grey) * colour
+
+        # Teeth are ivory under the light that gives the skin its colour: the cast of the picture is the skin's colour
+        # over that of average skin.
+        cast = (skin + 12) / (np.array([205.0, 160.0, 135.0]) + 12)
+        cast = cast / cast.max()
+        ivory = np.array([245.0, 232.0, 212.0]) * (0.45 + 0.55 * cast) * min(0.34 + 0.80 * self.lit, 1.0)
+        teeth = toned(0.80 * ivory + 0.20 * np.minimum(skin * 1.15, 255))
+        flesh = toned(0.5 * np.array([176.0, 92.0, 88.0]) * (0.3 + 0.8 * self.lit) + 0.5 * red)
+        return {"teeth": teeth, "flesh": flesh, "dark": toned(np.array([46.0, 18.0, 16.0])) * (0.35 + 0.6 * self.lit)}
+
+    def _teeth(self, half: tuple[float, ...], edge: float, side: int, size: int, tone: np.ndarray) -> np.ndarray:
+        """One row of teeth, premultiplied float32 (size, size, 4); side -1 hangs from above, +1 stands from below."""
+        unit = self.width * DRAW_SCALE
+        big = size * DRAW_SCALE
+        colour = np.zeros((big, big, 3), np.float32)
+        alpha = np.zeros((big, big), np.uint8)
+        centre = big / 2
+        rows = np.arange(big, dtype=np.float32)[:, None]
+        length = 0.24 * unit
+        for direction in (-1, 1):
+            left = 0.0
+            for i, width in enumerate(half):
+                # The arch bends away: outer teeth end a little higher and catch less light.
+                outward = (left + width / 2) / sum(half)
+                rim = centre + edge * unit - 0.05 * unit * outward**2
+                x0, x1 = left * unit, (left + width) * unit
+                gap = 0.0015 * unit
+                middle = centre + direction * (x0 + x1) / 2
+                half_width = (x1 - x0) / 2 - gap
+                tip = rim
+                far = tip + side * length
+                axes = (max(int(half_width), 1), max(int(length / 2), 1))
+                box = np.zeros_like(alpha)
+                top, bottom = (far, tip) if side < 0 else (tip, far)
+                radius = 0.35 * half_width
+                cv2.rectangle(
+                    box,
+                    (int(middle - half_width), int(top + (radius if side > 0 else 0))),
+                    (int(middle + half_width), int(bottom - (radius if side < 0 else 0))),
+                    255,
+                    -1,
+                )
+                cv2.ellipse(
+                    box, (int(middle), int(tip + side * radius)), (axes[0], max(int(radius), 1)), 0, 0, 360, 255, -1
+                )
+                columns = np.arange(big, dtype=np.float32)[None]
+                round_shade = 1 - 0.10 * np.clip(np.abs(columns - middle) / max(half_width, 1), 0, 1) ** 2.5
+                depth_shade = 1 - 0.6 * outward**1.6
+                root_shade = 1 - 0.22 * np.clip(np.abs(rows - tip) / length, 0, 1)
+                inside = box > 0
+                shade = (round_shade * depth_shade * root_shade)[..., None] * tone.astype(np.float32)
+                colour[inside] = shade[inside]
+                alpha = np.maximum(alpha, box)
+                left += width
+        covered = (alpha > 0).astype(np.float32)
+        layer = np.dstack([colour * covered[..., None], covered])
+        # Blur a touch: photographs never resolve the gaps between teeth sharply.
+        layer = cv2.GaussianBlur(layer, (0, 0), 0.6 * DRAW_SCALE)
+        return cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+    def _make_tongue(self, size: int, tone: np.ndarray) -> np.ndarray:
+        """The tongue's hump, premultiplied float32 (size, size, 4), its top edge at the seam."""
+        rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
+        x = (columns - size / 2) / (0.36 * self.width)
+        y = (rows - size / 2) / (0.30 * self.width)
+        edge = np.clip((1 - np.hypot(x, y - 1.0)) * 6, 0, 1)
+        shade = (
+            (0.62 + 0.30 * np.exp(-((y - 0.45) ** 2) * 3))
+            * (1 - 0.25 * np.abs(x))
+            * (1 - 0.10 * np.exp(-((x / 0.12) ** 2)))
+        )
+        colour = shade[..., None] * tone.astype(np.float32) * edge[..., None]
+        return np.dstack([colour, edge]).astype(np.float32)
+
+    def paint(self, frame: np.ndarray, points: np.ndarray, skull: np.ndarray, jaw: np.ndarray) -> None:
+        """Draw the inside of the mouth between the lips, in place.
+
+        Args:
+            frame: uint8 (512, 512, 3).
+            points: (V, >= 2) placed sheet points in frame pixels.
+            skull, jaw: (3, 2) where `anchors` went with the skull and with the jaw, frame pixels.
+        """
+        upper, lower = points[UPPER_LIP, :2], points[LOWER_LIP, :2]
+        gap = float(np.linalg.norm(lower[5] - upper[5]))
+        shown = np.clip((gap - 0.6) / 1.6, 0, 1)  # lips that touch show nothing
+        outline = self._contour.outline(points)
+        box = window(outline, 4, FRAME_SIZE)
+        if shown <= 0 or box is None:
+            return
+        left, top, right, bottom = box
+        size = (right - left, bottom - top)
+        corner = np.array([left, top])
+        open_share = np.clip(gap / (0.28 * self.width), 0, 1)
+        inside = np.broadcast_to(self._dark.astype(np.float32), (size[1], size[0], 3)).copy()
+        tongue = self._place(jaw, corner, size, self._tongue, drop=-0.38 * gap / self.width)
+        inside = inside * (1 - tongue[..., 3:]) + tongue[..., :3] * (0.40 + 0.35 * open_share)
+        for layer, anchors in ((self._lower, jaw), (self._upper, skull)):
+            teeth = self._place(anchors, corner, size, layer)
+            inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.72 + 0.28 * open_share)
+        mask = self._contour.mask(outline, (left, top), size)
+        # The lips shade the rim of the opening, the upper lip most, and the corners fall into the dark.
+        blur = max(0.05 * self.width * np.clip(gap / (0.16 * self.width), 0.35, 1), 0.8)
+        depth = cv2.GaussianBlur(mask, (0, 0), blur)[..., None]
+        lifted = np.roll(mask[..., 0], max(int(0.04 * self.width), 1), axis=0)
+        lifted[: max(int(0.04 * self.width), 1)] = 0
+        upper_lip = cv2.GaussianBlur(lifted, (0, 0), blur * 0.8)[..., None]
+        inside *= np.clip(0.38 + 0.45 * depth + 0.40 * upper_lip, 0, 1)
+        mask = mask * shown
+        patch = frame[top:bottom, left:right]
+        patch[:] = np.clip(patch * (1 - mask) + inside * mask + 0.5, 0, 255).astype(np.uint8)
+
+    def _place(
+        self, anchors: np.ndarray, corner: np.ndarray, size: tuple[int, int], layer: np.ndarray, drop: float = 0.0
+    ) -> np.ndarray:
+        """A baked layer moved to its `anchors` (3, 2) and cut to a window; float32 (h, w, 4)."""
+        origin = np.stack([self._origin, self._origin + [self.width, 0], self._origin + [0, self.width]])
+        target = anchors - corner + drop * (anchors[2] - anchors[0])
+        matrix = cv2.getAffineTransform(origin.astype(np.float32), target.astype(np.float32))
+        return cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR)

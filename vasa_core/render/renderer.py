@@ -1,0 +1,171 @@
+"""The `live` renderer: one photo, baked once, and a stream of motion latents become frames on a CPU."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from vasa_core.errors import ControlError
+from vasa_core.face.geometry import (
+    CHIN,
+    FACE_POINTS,
+    FOREHEAD,
+    IRIS,
+    LOWER_LID,
+    LOWER_LIP,
+    UPPER_LID,
+    UPPER_LIP,
+    rotation,
+)
+from vasa_core.face.portrait import CANVAS, MARGIN, Portrait
+from vasa_core.face.space import FaceSpace
+from vasa_core.render.eyes import eyes_of, frame_affine
+from vasa_core.render.mesh import build_sheet
+from vasa_core.render.mouth import Mouth
+from vasa_core.render.warp import Warp, blend, oversample
+from vasa_core.types import FRAME_SIZE, MAX_FPS, Controls, Motion
+
+JAW = np.array([CHIN, 148, 377, 175, 199, 200, 14, 17, 87, 317])  # chin and lower lip: the jaw as the mouth sees it
+MEETING = [(UPPER_LIP[1:-1], LOWER_LIP[1:-1])] + [(UPPER_LID[s][1:-1], LOWER_LID[s][1:-1]) for s in ("left", "right")]
+
+
+@dataclass(frozen=True)
+class RendererConfig:
+    workers: int = 2  # threads; the heavy parts leave Python's lock
+    ahead: int = 6  # frames worked on beyond the one asked for: bounds memory whatever the length
+
+
+def frame_count(motion: Motion, fps: float) -> int:
+    """Frames that `motion` lasts at `fps`, at least one."""
+    return max(1, round(motion.seconds * fps))
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same motion at another rate, by monotone cubic interpolation (no overshoot: closed lips stay closed).
+
+    Latent k stands for the middle of its interval, (k + 1/2) / rate.
+    """
+    count = frame_count(motion, fps)
+    if len(motion) == 1:
+        return Motion(np.repeat(motion.pose, count, 0), np.repeat(motion.dynamics, count, 0), fps)
+    known = (np.arange(len(motion)) + 0.5) / motion.rate
+    wanted = np.clip((np.arange(count) + 0.5) / fps, known[0], known[-1])
+    both = PchipInterpolator(known, np.hstack([motion.pose, motion.dynamics]), axis=0)(wanted).astype(np.float32)
+    width = motion.pose.shape[1]
+    return Motion(both[:, :width], both[:, width:], fps)
+
+
+class LiveRenderer:
+    """Draws one portrait. Read-only after construction, so several threads may draw frames of it at once."""
+
+    def __init__(self, portrait: Portrait, space: FaceSpace, config: RendererConfig = RendererConfig()) -> None:
+        self.config = config
+        self._portrait = portrait
+        self._sheet = build_sheet(portrait)
+        self._mouth = Mouth(portrait)
+        self._eyes = eyes_of(portrait)
+        self._person = oversample(self._mouth.seal_lips(portrait, portrait.person))
+        neutral = portrait.landmarks.astype(np.float64).copy()
+        neutral[:FACE_POINTS] = portrait.neutral
+        centred = neutral - neutral[[234, 454]].mean(0)
+        self._space = space.personal((centred @ portrait.attitude / portrait.face_width).astype(np.float32))
+        self._eyeballs = [eye.centre + np.array([[0, 0, 0], [eye.span, 0, 0], [0, eye.span, 0]]) for eye in self._eyes]
+        down = portrait.neutral[CHIN] - portrait.neutral[FOREHEAD]
+        self._down = (down / np.linalg.norm(down)).astype(np.float64)
+
+    def render(self, motion: Motion, fps: float = 40, controls: Controls = Controls()) -> Iterator[np.ndarray]:
+        """Yield `frame_count(motion, fps)` frames, uint8 (512, 512, 3) RGB, in order. Raises ControlError."""
+        if not 1 <= fps <= MAX_FPS:
+            raise ControlError(f"The frame rate is {fps:g}; choose one from 1 to {MAX_FPS}.")
+        motion = resample(motion, fps)
+        scratch: queue.SimpleQueue[Warp] = queue.SimpleQueue()
+        for _ in range(self.config.workers):
+            scratch.put(Warp())
+        stop = threading.Event()
+
+        def draw(index: int) -> np.ndarray:
+            if stop.is_set():
+                raise RuntimeError("rendering was stopped")
+            warp = scratch.get()
+            try:
+                return self.draw(motion.pose[index], motion.dynamics[index], controls, warp)
+            finally:
+                scratch.put(warp)
+
+        with ThreadPoolExecutor(self.config.workers, thread_name_prefix="render") as pool:
+            pending: deque[Future[np.ndarray]] = deque()
+            try:
+                for index in range(len(motion)):
+                    pending.append(pool.submit(draw, index))
+                    if len(pending) > self.config.ahead:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:  # also when the caller stops listening half-way
+                stop.set()
+                for future in pending:
+                    future.cancel()
+
+    def draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp) -> np.ndarray:
+        """One frame, uint8 (512, 512, 3), of a pose (6,) and a facial code (D,)."""
+        portrait, sheet = self._portrait, self._sheet
+        expression = (
+            self._space.decode(dynamics[None])[0].astype(np.float64) @ portrait.attitude.T * portrait.face_width
+        )
+        self._keep_apart(expression)
+        angles = pose[:3] + np.radians(controls.rotation)
+        turn = portrait.attitude @ rotation(*angles) @ portrait.attitude.T
+        scale, shift = float(np.exp(pose[5])), pose[3:5].astype(np.float64) * portrait.face_width
+        view = self._view(controls)
+
+        def carry(points: np.ndarray) -> np.ndarray:
+            moved = sheet.carry(points, turn, scale, shift)[:, :2]
+            return moved @ view[:, :2].T + view[:, 2]
+
+        placed = sheet.place(expression[:FACE_POINTS], turn, scale, shift)
+        placed[:, :2] = placed[:, :2] @ view[:, :2].T + view[:, 2]
+        person = warp.draw(sheet.triangles, placed, sheet.source, self._person)
+        frame = blend(person, self._plate(view))
+        points = placed[:FACE_POINTS, :2] - MARGIN
+        for eye, resting, side in zip(self._eyes, self._eyeballs, ("left", "right"), strict=True):
+            gaze = expression[IRIS[side], :2].mean(0)
+            eye.paint(frame, points, frame_affine(resting[:, :2], carry(resting)), gaze)
+        jaw_shift = expression[JAW].mean(0)
+        anchors = self._mouth.anchors
+        self._mouth.paint(frame, points, carry(anchors) - MARGIN, carry(anchors + jaw_shift) - MARGIN)
+        return frame
+
+    def _keep_apart(self, expression: np.ndarray) -> None:
+        """Lips and lids may meet but not pass through each other; changes `expression` (478, 3) in place."""
+        neutral = self._portrait.neutral
+        for upper, lower in MEETING:
+            gap = (neutral[lower] + expression[lower] - neutral[upper] - expression[upper]) @ self._down
+            overlap = np.minimum(gap, 0)[:, None] * self._down / 2
+            expression[upper] += overlap
+            expression[lower] -= overlap
+
+    def _view(self, controls: Controls) -> np.ndarray:
+        """(2, 3) camera: canvas to canvas, for distance and position."""
+        zoom = float(np.exp(controls.distance))
+        centre = self._sheet.pivot[:2]
+        shift = np.array(controls.position) * self._portrait.face_width
+        return np.column_stack([np.eye(2) * zoom, centre * (1 - zoom) + shift])
+
+    def _plate(self, view: np.ndarray) -> np.ndarray:
+        """The background as the camera sees it, uint8 (512, 512, 3)."""
+        plate = self._portrait.plate
+        if np.allclose(view, np.eye(2, 3)):
+            return plate[MARGIN : MARGIN + FRAME_SIZE, MARGIN : MARGIN + FRAME_SIZE]
+        to_frame = view.copy()
+        to_frame[:, 2] -= MARGIN
+        return cv2.warpAffine(
+            plate, to_frame, (FRAME_SIZE, FRAME_SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )

@@ -1,0 +1,96 @@
+"""From moved triangles to pixels: a backward map by rasterisation, one remap, one blend."""
+
+from __future__ import annotations
+
+import cv2
+import numba
+import numpy as np
+
+from vasa_core.face.portrait import MARGIN
+from vasa_core.types import FRAME_SIZE
+
+OVERSAMPLING = 2  # textures are held this much finer, so that cheap bilinear lookups stay sharp
+MAP_SIZE = FRAME_SIZE // 2  # the map is smooth: half the resolution is enough, and four times cheaper
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def rasterise(triangles, moved, source, out, depth):  # pragma: no cover - compiled
+    """Fill `out` (2, n, n) with the source coordinates that every cell shows; the nearest surface wins.
+
+    triangles int32 (T, 3); moved float32 (V, 3) in cells, depth in any unit (small is near); source float32 (V, 2).
+    `out` keeps its content where nothing is drawn; `depth` float32 (n, n) is the depth buffer, reset here.
+    """
+    n = out.shape[1]
+    depth[:] = 1e9
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x0, y0, x1, y1, x2, y2 = moved[a, 0], moved[a, 1], moved[b, 0], moved[b, 1], moved[c, 0], moved[c, 1]
+        area = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
+        if abs(area) < 1e-9:
+            continue
+        top, bottom = max(0, int(np.ceil(min(y0, y1, y2) - 1e-3))), min(n - 1, int(np.floor(max(y0, y1, y2) + 1e-3)))
+        left, right = max(0, int(np.ceil(min(x0, x1, x2) - 1e-3))), min(n - 1, int(np.floor(max(x0, x1, x2) + 1e-3)))
+        inverse = 1.0 / area
+        du, dv = (y1 - y2) * inverse, (y2 - y0) * inverse  # change of the weights per column
+        for row in range(top, bottom + 1):
+            u = ((y1 - y2) * (left - x2) + (x2 - x1) * (row - y2)) * inverse
+            v = ((y2 - y0) * (left - x2) + (x0 - x2) * (row - y2)) * inverse
+            for column in range(left, right + 1):
+                w = 1 - u - v
+                if u >= -1e-4 and v >= -1e-4 and w >= -1e-4:
+                    z = u * moved[a, 2] + v * moved[b, 2] + w * moved[c, 2]
+                    if z < depth[row, column]:
+                        depth[row, column] = z
+                        out[0, row, column] = u * source[a, 0] + v * source[b, 0] + w * source[c, 0]
+                        out[1, row, column] = u * source[a, 1] + v * source[b, 1] + w * source[c, 1]
+                u += du
+                v += dv
+    for row in range(n):  # hairline cracks between triangles, and what lies outside the sheet: the neighbour's
+        for column in range(1, n):
+            if depth[row, column] == 1e9 and depth[row, column - 1] != 1e9:
+                out[0, row, column] = out[0, row, column - 1]
+                out[1, row, column] = out[1, row, column - 1]
+                depth[row, column] = depth[row, column - 1]
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def blend(person, plate):  # pragma: no cover - compiled
+    """Premultiplied `person` uint8 (h, w, 4) over `plate` uint8 (h, w, 3) -> uint8 (h, w, 3)."""
+    out = np.empty_like(plate)
+    for row in range(plate.shape[0]):
+        for column in range(plate.shape[1]):
+            through = 255 - np.int32(person[row, column, 3])
+            for channel in range(3):
+                value = np.int32(person[row, column, channel]) + (through * plate[row, column, channel] + 127) // 255
+                out[row, column, channel] = min(value, 255)
+    return out
+
+
+class Warp:
+    """Scratch memory of one worker; draws sheets into frames. Not shared between threads."""
+
+    def __init__(self) -> None:
+        cells = np.arange(MAP_SIZE, dtype=np.float32)
+        still = np.stack(np.meshgrid(cells, cells)) * (FRAME_SIZE / MAP_SIZE) + 0.5 + MARGIN
+        self._map = np.ascontiguousarray(still, np.float32)  # (2, n, n)
+        self._depth = np.empty((MAP_SIZE, MAP_SIZE), np.float32)
+
+    def draw(self, triangles: np.ndarray, moved: np.ndarray, source: np.ndarray, texture: np.ndarray) -> np.ndarray:
+        """The texture, OVERSAMPLING times as fine as the canvas, pulled along with the sheet -> uint8 (512, 512, C).
+
+        moved, source: as in `Sheet`, canvas pixels.
+        """
+        ratio = MAP_SIZE / FRAME_SIZE
+        cells = moved.copy()
+        cells[:, :2] = (moved[:, :2] - MARGIN + 0.5) * ratio - 0.5
+        rasterise(triangles, cells, source, self._map, self._depth)
+        size = (FRAME_SIZE, FRAME_SIZE)
+        # Both maps float32: cv2.remap never returns when they differ in type.
+        fine = self._map * OVERSAMPLING + (OVERSAMPLING - 1) / 2
+        x, y = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in fine)
+        return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def oversample(texture: np.ndarray) -> np.ndarray:
+    """The texture as `Warp.draw` wants it."""
+    return cv2.resize(texture, None, fx=OVERSAMPLING, fy=OVERSAMPLING, interpolation=cv2.INTER_CUBIC)
