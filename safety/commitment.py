@@ -58,14 +58,6 @@ def _digest(salt: bytes, domain: bytes, *parts: np.ndarray | bytes) -> str:
     mac = hmac.new(salt, domain, hashlib.sha256)
     for part in parts:
         shape = part.shape if isinstance(part, np.ndarray) else (len(part),)
-        mac.update(
-            b"|" + ",".join(map(str, shape)).encode() + b"|"
-        )  # no two inputs may concatenate to the same bytes
-        mac.update(
-            memoryview(np.ascontiguousarray(part)).cast("B")
-            if isinstance(part, np.ndarray) and part.size
-            else b""
-        )
-        if isinstance(part, bytes):
-            mac.update(part)
+        mac.update(b"|" + ",".join(map(str, shape)).encode() + b"|")  # no two inputs may concatenate to the same bytes
+        mac.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part)
     return mac.hexdigest()

@@ -201,7 +201,7 @@ def attest(
         "photo": secrets.token_bytes(SALT_BYTES),
         "speech": secrets.token_bytes(SALT_BYTES),
     }
-    body = {
+    body: dict[str, Any] = {
         "schema": SCHEMA,
         "record_id": str(uuid.uuid4()),
         "notice": {
@@ -241,7 +241,7 @@ def attest(
                 position=entry.position,
                 body=canonical,
                 signature=signature,
-                expires_at=body["event"]["expires_at"],  # type: ignore[index]
+                expires_at=body["event"]["expires_at"],
             )
         )
         inclusion = vault.ledger.prove(entry.position, connection).to_dict()

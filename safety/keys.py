@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from safety.errors import AuthorityError
 
@@ -55,9 +55,9 @@ class SigningKey:
         return True
 
 
-def private_pem(key: ed25519.Ed25519PrivateKey | object) -> bytes:
+def private_pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     """PKCS #8 PEM without a password; the file's mode protects it."""
-    return key.private_bytes(  # type: ignore[attr-defined, no-any-return]
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
