@@ -1,0 +1,41 @@
+"""What every test shares: no network, no traces in the user's home, one thread, two public-domain portraits."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before anything imports gradio, huggingface_hub or a vault.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("CANDOR_HOME", tempfile.mkdtemp(prefix="candor-tests-"))
+
+import matplotlib.cbook
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from vasa_core.face.detector import FaceDetector
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """Eileen Collins, NASA: uint8 (512, 512, 3), a face of 109 pixels. Public domain."""
+    return skimage.data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def hopper_jpeg() -> Path:
+    """Grace Hopper, US Navy: a 512 x 600 JPEG, a face of 206 pixels. Public domain."""
+    return Path(str(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+
+
+@pytest.fixture(scope="session")
+def detector() -> Iterator[FaceDetector]:
+    with FaceDetector() as shared:
+        yield shared
