@@ -70,7 +70,7 @@ class Sheet:
 def build_sheet(portrait: Portrait) -> Sheet:
     """Make the mesh of a portrait; tens of milliseconds."""
     face = portrait.landmarks[:FACE_POINTS]
-    height, width = portrait.face_height, portrait.face_width
+    width = portrait.face_width
     centre, depth = face[OVAL, :2].mean(0), face[OVAL, 2].mean()
     around = _points_around(face, centre)
     follow = _follow(portrait, around)

@@ -25,7 +25,7 @@ from vasa_core.face.geometry import (
     UPPER_LIP,
     rotation,
 )
-from vasa_core.face.portrait import CANVAS, MARGIN, Portrait
+from vasa_core.face.portrait import MARGIN, Portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.render.eyes import eyes_of, frame_affine
 from vasa_core.render.mesh import build_sheet

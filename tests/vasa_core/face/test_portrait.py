@@ -1,0 +1,92 @@
+import cv2
+import numpy as np
+import pytest
+
+from vasa_core.face.fill import push_pull
+from vasa_core.face.geometry import LOWER_LIP, UPPER_LIP, face_height, procrustes, rotation
+from vasa_core.face.portrait import CANVAS, MARGIN, close_lips, prepare_portrait
+from vasa_core.types import FRAME_SIZE, Photo
+
+
+def test_shapes_and_scale(portrait):
+    assert portrait.texture.shape == portrait.plate.shape == (CANVAS, CANVAS, 3)
+    assert portrait.person.shape == (CANVAS, CANVAS, 4)
+    assert portrait.landmarks.shape == (478, 3) and portrait.neutral.shape == (468, 3)
+    assert 0.35 * FRAME_SIZE < portrait.face_height < 0.7 * FRAME_SIZE
+    inside = portrait.landmarks[:, :2]
+    assert (inside > MARGIN).all() and (inside < MARGIN + FRAME_SIZE).all()
+
+
+def test_person_over_plate_is_the_photo(portrait):
+    alpha = portrait.person[..., 3:].astype(np.float32) / 255
+    rebuilt = portrait.person[..., :3] + (1 - alpha) * portrait.plate
+    error = np.abs(rebuilt - portrait.texture)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    assert error.mean() < 1.0
+
+
+def test_plate_does_not_know_the_person(portrait):
+    """Where the face was, the background plate shows something else."""
+    x, y = portrait.landmarks[1, :2].astype(int)
+    patch = (slice(y - 20, y + 20), slice(x - 20, x + 20))
+    assert np.abs(portrait.plate[patch].astype(int) - portrait.texture[patch]).mean() > 10
+    assert portrait.person[..., 3][patch].min() == 255
+
+
+def test_transform_leads_back_into_the_photo(portrait, astronaut):
+    centre = np.append(portrait.landmarks[1, :2], 1.0)
+    x, y = portrait.to_photo @ centre
+    colour = astronaut.pixels[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].mean((0, 1))
+    cx, cy = portrait.landmarks[1, :2].round().astype(int)
+    assert np.abs(colour - portrait.texture[cy - 4 : cy + 5, cx - 4 : cx + 5].mean((0, 1))).max() < 8
+
+
+def test_a_smile_is_closed(portrait):
+    """The astronaut shows her teeth; at rest her lips must meet, and the skull must not move."""
+    before = np.linalg.norm(portrait.landmarks[UPPER_LIP[5]] - portrait.landmarks[LOWER_LIP[5]])
+    after = np.abs(portrait.neutral[UPPER_LIP[1:-1], 1] - portrait.neutral[LOWER_LIP[1:-1], 1])
+    assert before > 4 and after.max() < 1.0
+    forehead = [10, 151, 9, 33, 263, 168]
+    assert np.abs(portrait.neutral[forehead] - portrait.landmarks[forehead]).max() < 0.2
+
+
+def test_closed_lips_stay_where_they_are(portrait):
+    closed = np.vstack([portrait.neutral, portrait.landmarks[468:]])
+    assert np.abs(close_lips(closed) - portrait.neutral).max() < 0.02 * face_height(closed)
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_any_size_of_photo(astronaut, detector, scale):
+    pixels = cv2.resize(astronaut.pixels[0:260, 100:360], None, fx=scale * 2, fy=scale * 2)
+    face, _ = detector.choose(pixels)
+    made = prepare_portrait(Photo(pixels, b"", "image/png"), face, detector)
+    assert 0.3 * FRAME_SIZE < made.face_height < 0.8 * FRAME_SIZE
+
+
+def test_push_pull_keeps_what_is_known():
+    image = np.zeros((33, 47, 3), np.float32)
+    image[:, :20] = [200, 100, 50]
+    known = np.zeros((33, 47), np.float32)
+    known[:, :20] = 1
+    filled = push_pull(image, known)
+    assert np.allclose(filled[:, :20], image[:, :20])
+    assert np.allclose(filled, [200, 100, 50], atol=1)
+
+
+def test_push_pull_without_anything_known_does_not_divide_by_zero():
+    assert np.isfinite(push_pull(np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.float32))).all()
+
+
+def test_procrustes_recovers_a_similarity():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30, 3))
+    turn = rotation(0.3, -0.2, 0.1)
+    scale, found, shift = procrustes(points, 1.7 * points @ turn.T + [1, 2, 3])
+    assert scale == pytest.approx(1.7) and np.allclose(found, turn) and np.allclose(shift, [1, 2, 3])
+
+
+def test_signs_of_rotation():
+    """Positive yaw turns the nose to the viewer's right, pitch lowers it, roll tips the head to the right."""
+    nose, crown = np.array([0, 0, -1.0]), np.array([0, -1.0, 0])
+    assert (rotation(0.2, 0, 0) @ nose)[0] > 0
+    assert (rotation(0, 0.2, 0) @ nose)[1] > 0
+    assert (rotation(0, 0, 0.2) @ crown)[0] > 0

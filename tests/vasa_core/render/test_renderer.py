@@ -1,0 +1,191 @@
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+from vasa_core.errors import ControlError
+from vasa_core.face.geometry import IRIS, LOWER_LIP, UPPER_LIP, rotation
+from vasa_core.face.portrait import MARGIN
+from vasa_core.render.mesh import MAX_SLOPE, build_sheet, limit_slope
+from vasa_core.render.renderer import LiveRenderer, frame_count, resample
+from vasa_core.render.warp import Warp
+from vasa_core.types import FRAME_SIZE, Controls, Motion
+
+STILL = np.zeros(6, np.float32)
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait, space):
+    return LiveRenderer(portrait, space)
+
+
+@pytest.fixture
+def code(space):
+    """Weighted directions -> facial code (D,)."""
+    return lambda **weights: sum((w * space.direction(n) for n, w in weights.items()), np.zeros(space.dim, np.float32))
+
+
+def frame_of(renderer, dynamics, pose=STILL, controls=None):
+    return renderer.draw(np.asarray(pose, np.float32), dynamics.astype(np.float32), controls or Controls(), Warp())
+
+
+def photo(portrait):
+    return portrait.texture[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def around(portrait, index, reach):
+    x, y = (portrait.landmarks[index, :2].reshape(-1, 2).mean(0) - MARGIN).astype(int)
+    return slice(y - reach, y + reach), slice(x - reach, x + reach)
+
+
+def test_rest_is_the_photo(renderer, portrait, code):
+    """Nothing moves: outside the closed smile every pixel is the photo's."""
+    error = np.abs(frame_of(renderer, code()).astype(int) - photo(portrait)).mean(2)
+    mouth = around(portrait, UPPER_LIP, 80)
+    error[mouth] = 0
+    assert error.mean() < 1.5
+
+
+def test_mouth_opens_onto_something_darker_than_lips(renderer, portrait, code):
+    closed, opened = frame_of(renderer, code()), frame_of(renderer, code(jaw_open=1.0))
+    window = around(portrait, [13, 14], 40)
+    assert (opened[window].mean(2) < 60).sum() > (closed[window].mean(2) < 60).sum() + 100
+
+
+def test_open_mouth_is_seen_by_the_detector(renderer, detector, code):
+    def aperture(frame):
+        found = detector.landmarks(frame)
+        return np.linalg.norm(found[13] - found[14]) / np.linalg.norm(found[10] - found[152])
+
+    closed, opened = aperture(frame_of(renderer, code())), aperture(frame_of(renderer, code(jaw_open=1.0)))
+    assert closed < 0.035 and opened > closed + 0.05
+
+
+def test_blink_covers_the_eye_with_skin(renderer, portrait, code):
+    window = around(portrait, IRIS["left"][0], 6)
+    opened = frame_of(renderer, code())[window].astype(float)
+    shut = frame_of(renderer, code(blink_left=1, blink_right=1))[window].astype(float)
+    assert shut.mean() > opened.mean() + 15  # skin is brighter than her iris
+    assert shut.std() < opened.std()
+
+
+@pytest.mark.parametrize("degrees", [-20, 20])
+def test_gaze_moves_the_iris_that_way(renderer, detector, code, degrees):
+    rest = detector.landmarks(frame_of(renderer, code()))
+    turned = detector.landmarks(frame_of(renderer, code(gaze_yaw=degrees)))
+    for side in ("left", "right"):
+        moved = (turned - rest)[IRIS[side][0], 0] - (turned - rest)[[33, 133, 362, 263], 0].mean()
+        assert np.sign(moved) == np.sign(degrees) and abs(moved) > 1
+
+
+@pytest.mark.parametrize(("axis", "angle"), [(0, 0.3), (0, -0.3), (1, 0.25), (1, -0.25), (2, 0.4), (2, -0.4)])
+def test_head_turns_as_asked_and_the_backdrop_stays(renderer, portrait, detector, code, axis, angle):
+    pose = STILL.copy()
+    pose[axis] = angle
+    frame = frame_of(renderer, code(), pose)
+    face, _ = detector.choose(frame)
+    start, _ = detector.choose(frame_of(renderer, code()))
+    change = np.radians([face.yaw - start.yaw, face.pitch - start.pitch, face.roll - start.roll])
+    assert np.sign(change[axis]) == np.sign(angle)
+    assert 0.4 < abs(change[axis] / angle) < 1.4  # a sheet is flatter than a head
+    background = portrait.person[MARGIN:-MARGIN, MARGIN:-MARGIN, 3] == 0
+    background &= cv2.erode(background.astype(np.uint8), np.ones((121, 121))) > 0
+    assert np.abs(frame.astype(int) - photo(portrait))[background].mean() < 2
+
+
+def test_no_fold_within_twenty_degrees(portrait):
+    """No triangle of the head turns over, so nothing tears or doubles."""
+    sheet = build_sheet(portrait)
+
+    def areas(points):
+        a, b, c = (points[sheet.triangles[:, i], :2] for i in range(3))
+        (ux, uy), (vx, vy) = (b - a).T, (c - a).T
+        return ux * vy - uy * vx
+
+    rest = areas(sheet.place(np.zeros((468, 3)), np.eye(3), 1.0, np.zeros(2)))
+    sizeable = np.abs(rest) > 2  # slivers between nearly equal points have no sign worth testing
+    for yaw, pitch in [(0.35, 0), (-0.35, 0), (0, 0.35), (0, -0.35)]:
+        turned = areas(sheet.place(np.zeros((468, 3)), rotation(yaw, pitch, 0), 1.0, np.zeros(2)))
+        assert (np.sign(turned) == np.sign(rest))[sizeable].mean() > 0.99
+
+
+def test_limit_slope_bounds_every_edge():
+    rng = np.random.default_rng(0)
+    points = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), -1).reshape(-1, 2)
+    triangles = Delaunay(points).simplices
+    depth = limit_slope(points, rng.normal(0, 10, 64), triangles)
+    edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    slope = np.abs(depth[edges[:, 0]] - depth[edges[:, 1]]) / np.linalg.norm(
+        points[edges[:, 0]] - points[edges[:, 1]], axis=1
+    )
+    assert slope.max() < MAX_SLOPE * 1.1
+
+
+def test_lips_do_not_pass_through_each_other(renderer, space):
+    expression = space.decode(-2 * space.direction("jaw_open")[None])[0].astype(float) * 200
+    renderer._keep_apart(expression)
+    face = renderer._portrait.neutral + expression[:468]
+    gap = (face[LOWER_LIP] - face[UPPER_LIP]) @ renderer._down
+    assert gap[1:-1].min() > -1e-3
+
+
+@pytest.mark.parametrize("fps", [25, 30, 40, 60])
+def test_rates_and_counts(renderer, space, fps):
+    motion = Motion(np.zeros((10, 6), np.float32), np.zeros((10, space.dim), np.float32))
+    frames = list(renderer.render(motion, fps))
+    assert len(frames) == frame_count(motion, fps) == round(0.4 * fps)
+    assert frames[0].shape == (FRAME_SIZE, FRAME_SIZE, 3) and frames[0].dtype == np.uint8
+
+
+def test_interpolation_keeps_closures():
+    """Halving the interval of a motion that touches zero never goes below it."""
+    pose = np.zeros((6, 6), np.float32)
+    dynamics = np.array([[1], [0.5], [0], [0], [1], [0.2]], np.float32)
+    fine = resample(Motion(pose, dynamics), 60)
+    assert fine.dynamics.min() >= 0 and fine.dynamics.max() <= 1
+    same = resample(Motion(pose, dynamics), 25)
+    assert np.allclose(same.dynamics, dynamics, atol=1e-6)
+
+
+@pytest.mark.parametrize("fps", [0, 61, float("nan")])
+def test_bad_rate_is_named(renderer, space, fps):
+    motion = Motion(np.zeros((5, 6), np.float32), np.zeros((5, space.dim), np.float32))
+    with pytest.raises(ControlError, match="frame rate"):
+        next(renderer.render(motion, fps))
+
+
+def test_controls_move_the_camera(renderer, code, detector):
+    def size_and_place(frame):
+        found = detector.landmarks(frame)
+        return np.linalg.norm(found[10] - found[152]), found[1, 0]
+
+    rest, place = size_and_place(frame_of(renderer, code()))
+    near, _ = size_and_place(frame_of(renderer, code(), controls=Controls(distance=0.2)))
+    far, _ = size_and_place(frame_of(renderer, code(), controls=Controls(distance=-0.3)))
+    assert near / rest == pytest.approx(np.exp(0.2), abs=0.04) and far / rest == pytest.approx(np.exp(-0.3), abs=0.04)
+    _, right = size_and_place(frame_of(renderer, code(), controls=Controls(position=(0.2, 0))))
+    assert right - place == pytest.approx(0.2 * renderer._portrait.face_width, abs=6)
+
+
+def test_stopping_half_way_leaves_no_thread(renderer, space):
+    motion = Motion(np.zeros((100, 6), np.float32), np.zeros((100, space.dim), np.float32))
+    frames = renderer.render(motion, 25)
+    next(frames)
+    frames.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("render")]
+
+
+def test_two_threads_draw_the_same_frames(renderer, code):
+    """One renderer serves two visitors at once without mixing them up."""
+    wanted = [frame_of(renderer, code(jaw_open=k / 4)) for k in range(4)]
+    got: dict[int, list[np.ndarray]] = {}
+
+    def visit(name):
+        got[name] = [frame_of(renderer, code(jaw_open=k / 4)) for k in range(4)]
+
+    threads = [threading.Thread(target=visit, args=(i,)) for i in range(2)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert all(np.array_equal(a, b) for frames in got.values() for a, b in zip(frames, wanted, strict=True))
