@@ -25,15 +25,18 @@ class Visitor:
 
     folder: private folder, mode 0700.
     cancel: set to stop the visitor's running work; each run brings a new event.
-    photo, speech: the visitor's inputs inside `folder`, None until given.   face: index of the chosen face.
+    photo, speech: the visitor's inputs inside `folder`, None until given; the names are those the visitor knows.
+    face:   index of the chosen face, None for the largest.
     result: the last finished video.   uploads: copies that the web framework holds and that go with the visitor.
     """
 
     folder: Path
     cancel: threading.Event = field(default_factory=threading.Event)
     photo: Path | None = None
+    photo_name: str = ""
     face: int | None = None
     speech: Path | None = None
+    speech_name: str = ""
     result: Path | None = None
     uploads: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)

@@ -1,0 +1,46 @@
+"""Candor's pages: the entry of the Space and of `python app.py`. Everything the page shows hangs on `build`."""
+
+from __future__ import annotations
+
+from demo import server  # first: it sets what Gradio reads when it is imported
+
+import gradio as gr  # isort: skip
+
+from demo import cards, texts
+from demo.create import Create
+from demo.session import Visitors
+from demo.studio import Studio
+from demo.verify import Verify
+
+
+def build(studio: Studio, visitors: Visitors) -> gr.Blocks:
+    """The whole page: a header, one tab per task, and the ways between them."""
+    with gr.Blocks(title=texts.NAME, analytics_enabled=False, delete_cache=server.CACHE_AGES) as page:
+        gr.HTML(cards.header())
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab(texts.CREATE_TAB, id="create"):
+                create = Create(studio, visitors)
+            with gr.Tab(texts.VERIFY_TAB, id="verify"):
+                verify = Verify(studio, visitors)
+        gr.HTML(cards.footer())
+
+        def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:
+            result = visitors.of(request.session_hash).result
+            path = str(result) if result else None
+            return gr.Tabs(selected="verify"), path, verify.examine(path, request)
+
+        def leave(request: gr.Request) -> None:
+            visitors.leave(request.session_hash)
+
+        create.send.click(send, None, [tabs, verify.file, verify.report], **server.QUIET)
+        page.unload(leave)
+    return page
+
+
+def main(host: str | None = None, port: int | None = None) -> None:
+    """Serve until Ctrl-C. Models load in the background once the page can be opened."""
+    server.serve(build, host, port)
+
+
+if __name__ == "__main__":
+    main()

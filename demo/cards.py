@@ -1,0 +1,166 @@
+"""The pieces of HTML the pages show. Every value that comes from a person or a file is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw
+
+from demo import texts
+from demo.progress import STAGES, Step
+
+if TYPE_CHECKING:
+    from demo.studio import Creation, PhotoCheck
+
+PREVIEW = 640  # pixels, longer side of the photo shown with its face box
+ACCENT, QUIET = (20, 184, 166), (255, 255, 255)
+
+
+LOGO = (
+    '<svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="9" fill="#0f766e"/>'
+    '<path d="M21.6 11.2a8 8 0 1 0 0 9.6" fill="none" stroke="#fff" stroke-width="3.2" stroke-linecap="round"/>'
+    '<circle cx="22.5" cy="16" r="2.2" fill="#fff"/></svg>'
+)
+
+
+def header() -> str:
+    """The page's name and what it does."""
+    return f'<header class="top">{LOGO}<h1>{texts.NAME}</h1><p>{escape(texts.TAGLINE)}</p></header>'
+
+
+def footer() -> str:
+    return f'<footer class="foot">{escape(texts.FOOTER)}</footer>'
+
+
+def heading(number: int, title: str) -> str:
+    """A numbered step's title."""
+    return f'<h2 class="step"><span>{number}</span>{escape(title)}</h2>'
+
+
+def notice(message: str, kind: str = "error") -> str:
+    """One sentence that needs attention. kind: error, note or good."""
+    role = "alert" if kind == "error" else "status"
+    return f'<div class="notice {kind}" role="{role}">{escape(message)}</div>'
+
+
+def hint(message: str) -> str:
+    return f'<p class="hint">{escape(message)}</p>'
+
+
+def empty(title: str, message: str) -> str:
+    """What stands where a result will be."""
+    return (
+        f'<div class="stage empty"><svg viewBox="0 0 96 96" aria-hidden="true"><circle cx="48" cy="36" r="17"/>'
+        f'<path d="M16 88c2-20 15-29 32-29s30 9 32 29"/></svg><h3>{escape(title)}</h3><p>{escape(message)}</p></div>'
+    )
+
+
+def photo_card(check: PhotoCheck) -> str:
+    """The photo with its face box, the face's size, and advice."""
+    count = len(check.faces)
+    found = texts.FACE_ONE if count == 1 else texts.FACE_MANY.format(count=count)
+    facts = f"{found}, {check.face.size} px" if count == 1 else f"{found}; the chosen one is {check.face.size} px"
+    advice = check.face.advice or texts.FACE_GOOD
+    kind = "note" if check.face.advice else "good"
+    return (
+        f'<figure class="photo-card"><img src="{_boxed(check)}" alt="{escape(facts)}">'
+        f'<figcaption class="{kind}"><strong>{escape(facts)}</strong><span>{escape(advice)}</span></figcaption></figure>'
+    )
+
+
+def _boxed(check: PhotoCheck) -> str:
+    """The photo, scaled down, with its face boxes, as a data address: it never becomes a file."""
+    picture = Image.fromarray(check.photo.pixels)
+    scale = min(1.0, PREVIEW / max(picture.size))
+    small = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+    pen = ImageDraw.Draw(small)
+    for number, face in enumerate(check.faces):
+        chosen = number == check.index
+        box = tuple(side * scale for side in face.box)
+        pen.rounded_rectangle(box, radius=10, outline=ACCENT if chosen else QUIET, width=4 if chosen else 2)
+        if len(check.faces) > 1:
+            left, top = box[0] + 6, max(box[1] + 4, 0)
+            pen.text((left, top), str(number + 1), fill=QUIET, stroke_width=2, stroke_fill=(0, 0, 0), font_size=20)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def progress_card(step: Step) -> str:
+    """The bar, the stages, and the time left."""
+    if step.stage == "waiting":
+        left = texts.AHEAD_ONE if step.ahead == 1 else texts.AHEAD_MANY.format(count=step.ahead)
+        stages, title = "", texts.STAGE["waiting"]
+    else:
+        left = texts.TIME_UNKNOWN if step.left is None else texts.TIME_LEFT.format(seconds=max(step.left, 1))
+        title, at = texts.STAGE[step.stage], STAGES.index(step.stage)
+        states = ["done" if place < at else "now" if place == at else "" for place in range(len(STAGES))]
+        stages = "".join(
+            f'<li class="{state}">{escape(texts.STAGE[name])}</li>' for name, state in zip(STAGES, states, strict=True)
+        )
+    percent = round(step.done * 100)
+    return (
+        f'<div class="stage working"><h3>{escape(title)}</h3>'
+        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+        f'<i style="width:{percent}%"></i></div><p><b>{percent} %</b><span>{escape(left)}</span></p><ol>{stages}</ol></div>'
+    )
+
+
+def facts_list(rows: Iterable[tuple[str, str]]) -> str:
+    """Term and value, one pair a line."""
+    return "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(value)}</dd>" for term, value in rows) + "</dl>"
+
+
+def result_card(made: Creation) -> str:
+    """What the finished video carries and what its making took."""
+    sealed = made.sealed
+    warning = notice(texts.DEVELOPMENT, "note") if made.development else ""
+    stages = facts_list((name, f"{seconds:.2f} s") for name, seconds in made.timings.items())
+    facts = sealed_facts(made.report())
+    facts.append((texts.RESULT_MADE, texts.RESULT_MADE_VALUE.format(wall=made.wall, realtime=made.realtime)))
+    return (
+        f'<section class="card result"><h3>{escape(texts.RESULT_TITLE)}{badge(sealed.manifest_state)}</h3>'
+        f"{facts_list(facts)}<details><summary>{escape(texts.RESULT_TIMINGS)}</summary>{stages}</details>{warning}</section>"
+    )
+
+
+def sample_card(title: str, report: Mapping[str, Any]) -> str:
+    """What a prepared clip carries. report: what `generate --json` printed when it was made."""
+    return (
+        f'<section class="card result"><h3>{escape(texts.SAMPLE_TITLE)}: {escape(title)}</h3>'
+        f"{facts_list(sealed_facts(report))}{hint(texts.SAMPLE_SIGNER)}</section>"
+    )
+
+
+def sealed_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rows that tell what a sealed video carries."""
+    length = texts.RESULT_LENGTH_VALUE.format(seconds=report["seconds"], frames=report["frames"])
+    return [
+        (texts.RESULT_WATERMARK, str(report["watermark_id"])),
+        (texts.RESULT_CONSENT, str(report["record_id"])),
+        (texts.RESULT_LOG, f"№ {report['log_index']}"),
+        (texts.RESULT_LENGTH, length),
+    ]
+
+
+def badge(state: str) -> str:
+    """A manifest's state as a small coloured word."""
+    return f'<span class="badge {escape(state.lower())}">{escape(state)}</span>'
+
+
+def report_card(summary: str, contradictions: Sequence[str], rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """The answer to "what is this file?". rows: title, state (good, bad or none), sentence, further HTML-free detail."""
+    warning = ""
+    if contradictions:
+        items = "".join(f"<li>{escape(item)}</li>" for item in contradictions)
+        warning = f'<div class="notice error" role="alert"><strong>{escape(texts.CONTRADICTION)}</strong><ul>{items}</ul></div>'
+    lines = "".join(
+        f'<li class="{state}"><b>{escape(title)}</b><div><p>{escape(sentence)}</p>{hint(detail) if detail else ""}</div></li>'
+        for title, state, sentence, detail in rows
+    )
+    absence = "" if any(state == "good" for _, state, _, _ in rows) else hint(texts.ABSENCE)
+    return f'<section class="card report">{warning}<h3>{escape(summary)}</h3><ul class="rows">{lines}</ul>{absence}</section>'

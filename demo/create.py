@@ -1,0 +1,238 @@
+"""The Create page: inputs left, result right, consent between them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo import cards, consent_step, inputs, look, samples, texts
+from demo.errors import Missing
+from demo.guard import explain
+from demo.inputs import QUIET, Inputs
+from demo.line import LONGEST
+from demo.progress import Pace, Step
+from demo.session import Visitor, Visitors
+from demo.studio import Creation, Studio
+
+LOOK_AGAIN = 0.25  # seconds between two updates of the progress card
+
+
+class Create:
+    """The page's widgets and what its buttons do. Draws itself inside the current layout."""
+
+    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+        self.studio, self.visitors = studio, visitors
+        with gr.Row(elem_classes="halves"):
+            with gr.Column(min_width=320, elem_classes="left"):
+                self.inputs = Inputs(studio, visitors)
+                gr.HTML(cards.heading(3, texts.CONSENT_STEP))
+                self.consent = consent_step.build()
+                self.look = look.build()
+                self.notice = gr.HTML(elem_id="notice")
+                with gr.Row():
+                    self.go = gr.Button(texts.CREATE, variant="primary", size="lg", elem_id="create")
+                    self.stop = gr.Button(texts.CANCEL, size="lg", visible=False, min_width=100, elem_id="stop")
+            with gr.Column(min_width=320, elem_classes="right"):
+                self._draw_result()
+                self._draw_samples()
+        self._wire()
+
+    def _draw_result(self) -> None:
+        self.stage = gr.HTML(cards.empty(texts.EMPTY_TITLE, texts.EMPTY_TEXT), elem_id="stage")
+        self.video = gr.Video(
+            label=texts.VIDEO_LABEL, show_label=False, visible=False, autoplay=True, buttons=[], elem_id="result"
+        )
+        self.card = gr.HTML(visible=False, elem_id="result-card")
+        with gr.Row(visible=False, elem_id="result-actions") as self.actions:
+            self.save_video = gr.DownloadButton(texts.DOWNLOAD_VIDEO, size="sm", elem_id="download-video")
+            self.save_receipt = gr.DownloadButton(texts.DOWNLOAD_RECEIPT, size="sm", elem_id="download-receipt")
+            self.send = gr.Button(texts.SEND, size="sm", elem_id="send")
+        self.use_sample = gr.Button(texts.SAMPLE_USE, size="sm", visible=False, elem_id="use-sample")
+        self.result = [self.stage, self.video, self.card, self.actions, self.save_video, self.save_receipt, self.use_sample]
+
+    def _draw_samples(self) -> None:
+        self.samples = samples.ready()
+        self.sample_buttons: list[gr.Button] = []
+        self.playing = gr.State(None)  # name of the sample that plays
+        if not self.samples:
+            return
+        gr.HTML(f'<h2 class="step plain">{texts.SAMPLES_TITLE}</h2>' + cards.hint(texts.SAMPLES_HINT))
+        with gr.Row(elem_classes="samples"):
+            for sample in self.samples:
+                button = gr.Button(
+                    sample.title, icon=sample.poster, size="sm", min_width=120, elem_id=f"sample-{sample.name}"
+                )
+                self.sample_buttons.append(button)
+
+    def _wire(self) -> None:
+        working = [self.notice, self.go, self.stop, *self.result]
+        self.go.click(
+            self.make,
+            [*self.consent.inputs, *self.look.inputs],
+            working,
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=LONGEST + 2,
+        )
+        self.stop.click(self.cancel, None, [self.stop], queue=False, show_progress="hidden", api_visibility="private")
+        for sample, button in zip(self.samples, self.sample_buttons, strict=True):
+            button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **QUIET)
+        self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **QUIET)
+
+    # making ---------------------------------------------------------------------------------------------------------
+
+    def make(self, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+        """Check the form, make the video in a thread, show its progress, then the result."""
+        visitor = self.visitors.of(request.session_hash)
+        count = len(self.consent.inputs)
+        try:
+            job = self._job(visitor, values[:count], values[count:])
+        except Exception as error:
+            yield {self.notice: cards.notice(explain(error))}
+            return
+        yield {
+            self.notice: "",
+            self.go: gr.Button(interactive=False),
+            self.stop: gr.Button(visible=True, interactive=True),
+            **self._stage(cards.progress_card(Pace().at("photo", 0.0))),
+        }
+        worker = threading.Thread(target=job.run, name="candor-create", daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                step = job.news()
+                if step is not None:
+                    yield {self.stage: cards.progress_card(step)}
+        finally:
+            job.cancel.set()  # the visitor left: the generator is closed while the worker still runs
+        yield {
+            self.go: gr.Button(interactive=True),
+            self.stop: gr.Button(visible=False),
+            **self._outcome(job),
+        }
+
+    def _job(self, visitor: Visitor, form: tuple[Any, ...], panel: tuple[Any, ...]) -> Job:
+        if visitor.photo is None:
+            raise Missing(texts.MISSING_PHOTO)
+        if visitor.speech is None:
+            raise Missing(texts.MISSING_SPEECH)
+        attestation = consent_step.read(*form)
+        controls, fps = look.read(*panel)
+        if visitor.working:
+            raise Missing(texts.STILL_WORKING)
+        return Job(self.studio, visitor, attestation, controls, fps)
+
+    def _stage(self, html: str) -> dict[Any, Any]:
+        return {
+            self.stage: gr.HTML(html, visible=True),
+            self.video: gr.Video(visible=False, value=None),
+            self.card: gr.HTML(visible=False),
+            self.actions: gr.Row(visible=False),
+            self.use_sample: gr.Button(visible=False),
+        }
+
+    def _outcome(self, job: Job) -> dict[Any, Any]:
+        if job.made is None:
+            message = cards.notice(explain(job.error) if job.error else texts.STOPPED)
+            return {self.notice: message} | self._stage(cards.empty(texts.EMPTY_TITLE, texts.EMPTY_TEXT))
+        return {
+            self.notice: "",
+            self.stage: gr.HTML(visible=False),
+            self.video: gr.Video(str(job.made.sealed.path), visible=True),
+            self.card: gr.HTML(cards.result_card(job.made), visible=True),
+            self.actions: gr.Row(visible=True),
+            self.save_video: gr.DownloadButton(value=str(job.made.sealed.path), visible=True),
+            self.save_receipt: gr.DownloadButton(value=str(job.receipt), visible=True),
+            self.use_sample: gr.Button(visible=False),
+        }
+
+    def cancel(self, request: gr.Request) -> dict[Any, Any]:
+        """Stop the visitor's work at the next frame."""
+        self.visitors.of(request.session_hash).cancel.set()
+        return {self.stop: gr.Button(interactive=False)}
+
+    # samples --------------------------------------------------------------------------------------------------------
+
+    def _player(self, sample: samples.Sample) -> Any:
+        def play(request: gr.Request) -> dict[Any, Any]:
+            self.visitors.of(request.session_hash).result = sample.clip
+            return {
+                self.notice: "",
+                self.playing: sample.name,
+                self.stage: gr.HTML(visible=False),
+                self.video: gr.Video(str(sample.clip), visible=True),
+                self.card: gr.HTML(cards.sample_card(sample.title, sample.report()), visible=True),
+                self.actions: gr.Row(visible=True),
+                self.save_video: gr.DownloadButton(value=str(sample.clip), visible=True),
+                self.save_receipt: gr.DownloadButton(visible=False),
+                self.use_sample: gr.Button(visible=True),
+            }
+
+        return play
+
+    def load_sample(self, name: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Load the playing sample's photo and voice into steps 1 and 2."""
+        sample = next((sample for sample in self.samples if sample.name == name), None)
+        if sample is None:
+            return {}
+        loaded = self.inputs.load_files(sample.photo, sample.speech, request)
+        return {self.notice: cards.notice(texts.SAMPLE_USED, "good"), **loaded}
+
+
+class Job:
+    """One video in the making, in its own thread."""
+
+    def __init__(self, studio: Studio, visitor: Visitor, attestation: Any, controls: Any, fps: int) -> None:
+        self.studio, self.visitor, self.attestation = studio, visitor, attestation
+        self.controls, self.fps = controls, fps
+        self.cancel = visitor.cancel = threading.Event()
+        self.made: Creation | None = None
+        self.receipt = visitor.new("candor-consent", ".json")
+        self.error: BaseException | None = None
+        self._steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
+        visitor.working = True
+
+    def run(self) -> None:
+        visitor, record = self.visitor, None
+
+        def sign(photo: Any, speech: Any) -> Any:
+            nonlocal record
+            record = self.studio.consent(self.attestation, photo, speech)
+            return record
+
+        try:
+            assert visitor.photo is not None and visitor.speech is not None
+            made = self.studio.create(
+                visitor.photo,
+                visitor.speech,
+                sign,
+                visitor.new("candor", ".mp4"),
+                controls=self.controls,
+                fps=self.fps,
+                face=visitor.face,
+                names=(visitor.photo_name, visitor.speech_name),
+                progress=self._steps.put,
+                cancelled=self.cancel.is_set,
+            )
+            assert record is not None
+            record.save(self.receipt)
+            visitor.result, self.made = made.sealed.path, made
+        except BaseException as error:
+            self.error = error
+        finally:
+            visitor.working = False
+
+    def news(self) -> Step | None:
+        """The latest step since the last call; waits a moment for one."""
+        try:
+            step = self._steps.get(timeout=LOOK_AGAIN)
+            while not self._steps.empty():
+                step = self._steps.get_nowait()
+            return step
+        except queue.Empty:
+            return None

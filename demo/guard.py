@@ -1,0 +1,22 @@
+"""No visitor ever sees a traceback: a named error becomes its sentence, anything else a reference into the server log."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from demo import texts
+from vasa_core.errors import CandorError
+
+log = logging.getLogger("candor")
+
+
+def explain(error: BaseException) -> str:
+    """The sentence to show for an error. Faults of the program are logged with their traceback."""
+    if isinstance(error, CandorError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return texts.GONE
+    mark = secrets.token_hex(3)
+    log.error("fault %s", mark, exc_info=error)
+    return texts.FAULT.format(mark=mark)

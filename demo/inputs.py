@@ -1,0 +1,182 @@
+"""The photo and speech steps of the Create page: upload, look at it at once, say what to do if it cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from demo import cards, texts
+from demo.errors import Missing
+from demo.guard import explain
+from demo.session import Visitor, Visitors
+from demo.studio import Studio
+
+UPLOAD_MEGABYTES = 100
+SILENCE = 1e-3  # peak amplitude below which a recording counts as silent
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+
+class PhotoInput(gr.Image):
+    """An image field that hands its file over untouched.
+
+    The stock field decodes the file before our code sees it: it drops what provenance needs, ignores EXIF orientation,
+    and answers a damaged file with a message that names nothing.
+    """
+
+    is_template = True  # the browser draws it as an ordinary image field
+
+    def preprocess(self, payload: Any) -> Any:
+        return None if payload is None else payload.path
+
+
+class Inputs:
+    """Both steps: their widgets, and what happens when something is dropped on them."""
+
+    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+        self.studio, self.visitors = studio, visitors
+        with gr.Row(elem_classes="inputs"):
+            with gr.Column(min_width=240):
+                self._draw_photo()
+            with gr.Column(min_width=240):
+                self._draw_speech()
+        self.widgets = [
+            self.photo,
+            self.photo_card,
+            self.photo_again,
+            self.faces,
+            self.photo_notice,
+            self.speech,
+            self.speech_notice,
+        ]
+
+    def _draw_photo(self) -> None:
+        gr.HTML(cards.heading(1, texts.PHOTO_STEP))
+        self.photo = PhotoInput(
+            type="filepath",
+            image_mode=None,
+            sources=["upload", "webcam", "clipboard"],
+            label=texts.PHOTO_LABEL,
+            show_label=False,
+            placeholder=texts.PHOTO_DROP,
+            height=260,
+            buttons=[],
+            elem_id="photo",
+        )
+        self.photo_card = gr.HTML(visible=False, elem_id="photo-card")
+        self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id="faces")
+        self.photo_again = gr.Button(texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again")
+        self.photo_notice = gr.HTML(cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES)), elem_id="photo-notice")
+        outputs = [self.photo, self.photo_card, self.faces, self.photo_again, self.photo_notice]
+        self.photo.input(self.take_photo, self.photo, outputs, **QUIET)
+        self.faces.input(self.choose_face, self.faces, outputs, **QUIET)
+        self.photo_again.click(self.drop_photo, None, outputs, **QUIET)
+
+    def _draw_speech(self) -> None:
+        gr.HTML(cards.heading(2, texts.SPEECH_STEP))
+        self.speech = gr.Audio(
+            type="filepath",
+            sources=["upload", "microphone"],
+            label=texts.SPEECH_LABEL,
+            show_label=False,
+            buttons=[],
+            editable=False,
+            elem_id="speech",
+        )
+        self.of_video = gr.UploadButton(
+            texts.SPEECH_VIDEO, file_types=["video"], size="sm", type="filepath", elem_id="speech-video"
+        )
+        self.speech_notice = gr.HTML(
+            cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES)), elem_id="speech-notice"
+        )
+        outputs = [self.speech, self.speech_notice]
+        self.speech.input(self.take_speech, self.speech, outputs, **QUIET)
+        self.of_video.upload(self.take_speech, self.of_video, outputs, **QUIET)
+
+    # what the visitor does ------------------------------------------------------------------------------------------
+
+    def take_photo(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Keep the photo and show its face box, or say why it cannot be used."""
+        visitor = self.visitors.of(request.session_hash)
+        if upload is None:
+            return self.drop_photo(request)
+        try:
+            visitor.photo, visitor.face = visitor.keep(upload, "photo"), None
+            visitor.photo_name = Path(upload).name
+            return self._shown(visitor)
+        except Exception as error:
+            visitor.photo = None
+            return self._no_photo(cards.notice(explain(error)))
+
+    def choose_face(self, number: int | None, request: gr.Request) -> dict[Any, Any]:
+        """Take another face of the same photo. Its own advice appears, or the reason why it cannot be used."""
+        visitor = self.visitors.of(request.session_hash)
+        chosen = visitor.face
+        try:
+            if visitor.photo is None:
+                raise Missing(texts.GONE)
+            visitor.face = number
+            return self._shown(visitor)
+        except Exception as error:
+            visitor.face = chosen
+            return {self.photo_notice: cards.notice(explain(error)), self.faces: gr.Radio(value=chosen or 0)}
+
+    def drop_photo(self, request: gr.Request) -> dict[Any, Any]:
+        """Start over with an empty photo field."""
+        self.visitors.of(request.session_hash).photo = None
+        return self._no_photo(cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES)))
+
+    def take_speech(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Keep the recording and say how long it is, or why it cannot be used."""
+        visitor = self.visitors.of(request.session_hash)
+        visitor.speech = None
+        if upload is None:
+            return {self.speech_notice: cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES))}
+        try:
+            kept = visitor.keep(upload, "speech")
+            visitor.speech_name = Path(upload).name
+            message = self._heard(kept, visitor.speech_name)
+            visitor.speech = kept
+        except Exception as error:
+            return {self.speech: gr.Audio(value=None), self.speech_notice: cards.notice(explain(error))}
+        return {self.speech_notice: message}
+
+    def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
+        """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
+        return self.take_photo(str(photo), request) | {self.speech: str(speech)} | self.take_speech(str(speech), request)
+
+    # what is shown --------------------------------------------------------------------------------------------------
+
+    def _shown(self, visitor: Visitor) -> dict[Any, Any]:
+        assert visitor.photo is not None
+        check = self.studio.check_photo(visitor.photo, visitor.photo_name, visitor.face)
+        names = [
+            ((texts.FACE_NAME if place else texts.FACE_LARGEST).format(number=place + 1), place)
+            for place in range(len(check.faces))
+        ]
+        return {
+            self.photo: gr.Image(visible=False, value=None),
+            self.photo_card: gr.HTML(cards.photo_card(check), visible=True),
+            self.faces: gr.Radio(names, value=check.index, visible=len(names) > 1),
+            self.photo_again: gr.Button(visible=True),
+            self.photo_notice: "",
+        }
+
+    def _no_photo(self, message: str) -> dict[Any, Any]:
+        return {
+            self.photo: gr.Image(visible=True, value=None),
+            self.photo_card: gr.HTML("", visible=False),
+            self.faces: gr.Radio(visible=False),
+            self.photo_again: gr.Button(visible=False),
+            self.photo_notice: message,
+        }
+
+    def _heard(self, path: Path, name: str) -> str:
+        from vasa_core.audio import load_speech
+
+        speech = load_speech(path, name)
+        silent = float(np.abs(speech.samples).max(initial=0.0)) < SILENCE
+        sentence = texts.SPEECH_SILENT if silent else texts.SPEECH_LENGTH
+        return cards.notice(sentence.format(seconds=speech.seconds), "note" if silent else "good")

@@ -1,0 +1,104 @@
+"""The closed panel of look and motion controls on the Create page."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo import texts
+from vasa_core.types import Controls
+
+MAX_SEED = 2**31 - 1
+FPS_CHOICES = (25, 40, 60)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The panel's widgets, in the order in which `read` takes their values."""
+
+    inputs: list[gr.Component]
+
+
+def build() -> Look:
+    """Draw the panel inside the current layout."""
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+    def slider(low: float, high: float, value: float, step: float, label: str, name: str) -> gr.Slider:
+        return gr.Slider(low, high, value=value, step=step, label=label, min_width=200, elem_id=name)
+
+    with gr.Accordion(texts.LOOK, open=False, elem_id="look"):
+        with gr.Row():
+            gaze_yaw = slider(-30, 30, 0, 1, texts.GAZE_YAW, "gaze-yaw")
+            gaze_pitch = slider(-30, 30, 0, 1, texts.GAZE_PITCH, "gaze-pitch")
+        with gr.Row():
+            emotion = gr.Dropdown(
+                [name.capitalize() for name in Controls.EMOTIONS],
+                value="Neutral",
+                label=texts.EMOTION,
+                min_width=200,
+                elem_id="emotion",
+            )
+            strength = slider(0, 1, 0.6, 0.05, texts.EMOTION_STRENGTH, "emotion-strength")
+        with gr.Row():
+            head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
+            mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
+        with gr.Row():
+            blinks = slider(0, 60, 0, 1, texts.BLINKS, "blinks")
+            distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
+        with gr.Row():
+            position_x = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_X, "position-x")
+            position_y = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_Y, "position-y")
+        with gr.Row():
+            turns = [
+                slider(-20, 20, 0, 1, label, f"rotation-{axis}")
+                for label, axis in zip(texts.ROTATION, ("yaw", "pitch", "roll"), strict=True)
+            ]
+        with gr.Row(equal_height=True):
+            fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
+            seed = gr.Number(0, label=texts.SEED, precision=0, minimum=0, maximum=MAX_SEED, min_width=120, elem_id="seed")
+        with gr.Row():
+            roll = gr.Button(texts.SEED_ROLL, size="sm", min_width=120, elem_id="seed-roll")
+            reset = gr.Button(texts.LOOK_RESET, size="sm", min_width=120, elem_id="look-reset")
+
+    widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
+    widgets += [*turns, fps, seed]
+    neutral = [widget.value for widget in widgets]
+    roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **quiet)
+    reset.click(lambda: neutral, None, widgets, **quiet)
+    return Look(widgets)
+
+
+def read(
+    gaze_yaw: float,
+    gaze_pitch: float,
+    emotion: str,
+    strength: float,
+    head_motion: float,
+    mouth: float,
+    blinks: float,
+    distance: float,
+    position_x: float,
+    position_y: float,
+    yaw: float,
+    pitch: float,
+    roll: float,
+    fps: int,
+    seed: int | None,
+) -> tuple[Controls, int]:
+    """The panel's values as controls, and frames per second. Raises `ControlError`."""
+    name = emotion.lower()
+    controls = Controls(
+        gaze=(gaze_yaw, gaze_pitch),
+        distance=distance,
+        head_motion=head_motion,
+        mouth=mouth,
+        blinks=blinks or None,
+        emotion={} if name == "neutral" or not strength else {name: strength},
+        position=(position_x, position_y),
+        rotation=(yaw, pitch, roll),
+        seed=int(seed or 0),
+    )
+    return controls, int(fps)

@@ -1,0 +1,76 @@
+"""Samples that ship with the program: portraits, voices, and clips made from them beforehand.
+
+Each sample is a recipe in `recipes.json`; `python -m demo.samples` synthesises the voices and makes the clips.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+RECIPES = FOLDER / "recipes.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a sample is made.
+
+    photo:  file in this folder.   voice: synthesiser and voice, such as "flite:slt" or "espeak-ng:fr".
+    text:   what it says, in `language`.   attestation: fields of the consent record.   controls: fields of `Controls`.
+    """
+
+    name: str
+    title: str
+    photo: str
+    language: str
+    voice: str
+    text: str
+    attestation: dict[str, Any]
+    controls: dict[str, Any]
+    fps: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A recipe with its files."""
+
+    name: str
+    title: str
+    recipe: Recipe
+
+    @property
+    def photo(self) -> Path:
+        return FOLDER / self.recipe.photo
+
+    @property
+    def speech(self) -> Path:
+        return FOLDER / f"{self.name}.m4a"
+
+    @property
+    def clip(self) -> Path:
+        return FOLDER / f"{self.name}.mp4"
+
+    @property
+    def poster(self) -> Path:
+        return FOLDER / f"{self.name}.jpg"
+
+    @property
+    def facts(self) -> Path:
+        return FOLDER / f"{self.name}.json"
+
+    def report(self) -> dict[str, Any]:
+        """What `generate --json` printed when the clip was made."""
+        return json.loads(self.facts.read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def recipes() -> list[Sample]:
+    """Every sample, whether its files exist or not."""
+    return [Sample(recipe.name, recipe.title, recipe) for recipe in (Recipe(**entry) for entry in json.loads(RECIPES.read_text("utf-8")))]
+
+
+def ready() -> list[Sample]:
+    """The samples whose clip has been made."""
+    return [sample for sample in recipes() if all(path.exists() for path in (sample.clip, sample.poster, sample.facts))]

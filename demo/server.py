@@ -1,0 +1,152 @@
+"""Serving the pages: what is set before Gradio is imported, the launch line, headers, start and end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
+
+import gradio as gr  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+
+from demo import samples, texts  # noqa: E402
+from demo.errors import UsageError  # noqa: E402
+from demo.session import Visitors  # noqa: E402
+from demo.studio import Studio  # noqa: E402
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HERE = Path(__file__).parent
+CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+UPLOAD_LIMIT = "100mb"
+LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(self), microphone=(self), geolocation=()"),
+]
+FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+log = logging.getLogger("candor")
+
+
+class Doorman:
+    """Adds the security headers, and refuses to fetch other sites' files on anyone's behalf."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *HEADERS]
+            await send(message)
+
+        _, _, asked = scope["path"].partition("file=")
+        if "://" in asked or asked.lower().startswith(("http:", "https:")):
+            await with_headers({"type": "http.response.start", "status": 403, "headers": []})
+            await with_headers({"type": "http.response.body", "body": b"Only this program's own files are served."})
+            return
+        await self.app(scope, receive, with_headers)
+
+
+def theme() -> gr.themes.Base:
+    """Paper, ink and one colour. System fonts: nothing is fetched from anywhere."""
+    return gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="stone",
+        radius_size="lg",
+        font=FONTS,
+        font_mono=MONO,
+    ).set(
+        body_background_fill="#faf9f7",
+        body_background_fill_dark="#141312",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1d1c1a",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1d1c1a",
+        block_border_color="#e7e4df",
+        block_border_color_dark="#33302c",
+        block_shadow="none",
+        button_primary_background_fill="#0f766e",
+        button_primary_background_fill_hover="#115e59",
+        button_primary_background_fill_dark="#0f766e",
+        button_primary_background_fill_hover_dark="#14877e",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        slider_color="#0f766e",
+        slider_color_dark="#14b8a6",
+    )
+
+
+def serve(
+    build: Callable[[Studio, Visitors], gr.Blocks], host: str | None, port: int | None, studio: Studio | None = None
+) -> None:
+    """Serve the page until SIGINT or SIGTERM, then remove everything visitors left.
+
+    host, port: None takes GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, else 127.0.0.1 and the first free port from 7860.
+
+    Raises UsageError when the address cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    visitors = Visitors()
+    os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
+    studio = studio or Studio()
+    stop = threading.Event()
+    try:
+        page = build(studio, visitors)
+        page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)
+        try:
+            _, url, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                prevent_thread_lock=True,
+                quiet=True,
+                theme=theme(),
+                css_paths=HERE / "style.css",
+                favicon_path=str(HERE / "favicon.svg"),
+                max_file_size=UPLOAD_LIMIT,
+                allowed_paths=[str(samples.FOLDER)],
+                show_error=False,
+                run_history=False,
+                footer_links=[],
+                ssr_mode=False,
+                mcp_server=False,
+                share=False,
+                enable_monitoring=False,
+                app_kwargs={"middleware": [Middleware(Doorman)], "docs_url": None, "redoc_url": None},
+            )
+        except OSError as error:
+            raise UsageError(f"The address cannot be used ({error}). Choose another port with --port.") from error
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        print(f"{texts.NAME} is open at {url}  (Ctrl-C ends it)", flush=True)
+        visitors.watch()
+        threading.Thread(target=_warm_up, args=(studio,), name="candor-warm-up", daemon=True).start()
+        stop.wait()
+        page.close(verbose=False)
+    finally:
+        visitors.close()
+
+
+def _warm_up(studio: Studio) -> None:
+    try:
+        studio.warm_up(samples.FOLDER / "grace_hopper.jpg")
+        log.info("models are loaded")
+    except Exception:
+        log.exception("the models could not be loaded; making videos will fail until this is mended")

@@ -1,0 +1,172 @@
+"""Every sentence the pages show, in one place. Plain text; whoever puts it into HTML escapes it."""
+
+NAME = "Candor"
+TAGLINE = "A photo and a voice become a talking video that says what it is."
+FOOTER = "Every frame carries a watermark, every file a signed manifest. Nothing is kept once you close this page."
+DEVELOPMENT = (
+    "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "
+    "elsewhere."
+)
+
+# Create -------------------------------------------------------------------------------------------------------------
+CREATE_TAB = "Create"
+PHOTO_STEP = "Photo"
+PHOTO_LABEL = "Portrait photo"
+PHOTO_DROP = "Drop a portrait here, or click to choose"
+PHOTO_HINT = "One face, looking at the camera. JPEG, PNG, WebP or HEIC, up to {megabytes} MB."
+PHOTO_CHANGE = "Choose another photo"
+FACE_CHOICE = "Which face should speak?"
+FACE_NAME = "Face {number}"
+FACE_LARGEST = "Face {number} (largest)"
+FACE_FOUND = "{count} found, {size} px"
+FACE_ONE = "1 face"
+FACE_MANY = "{count} faces"
+FACE_GOOD = "Clear and well placed."
+SPEECH_STEP = "Voice"
+SPEECH_LABEL = "Speech recording"
+SPEECH_HINT = "Drop a recording or use the microphone. 0.3 seconds to 5 minutes, up to {megabytes} MB."
+SPEECH_VIDEO = "Take the sound of a video"
+SPEECH_LENGTH = "{seconds:.1f} seconds of sound."
+SPEECH_SILENT = "{seconds:.1f} seconds of silence: the portrait will only breathe and blink."
+
+CONSENT_STEP = "Consent"
+CONSENT_INTRO = "Who is this, and why may you let them speak? Your answer is signed and sealed into the video."
+BASIS = {
+    "self": "It is me",
+    "written-consent": "I have their permission",
+    "public-domain": "Public-domain picture",
+    "synthetic": "Not a real person",
+}
+SUBJECT = {
+    "self": "Your name",
+    "written-consent": "Name of the person in the photo",
+    "public-domain": "Who is in the picture",
+    "synthetic": "Name of the character",
+}
+SOURCE = {
+    "self": "",
+    "written-consent": "Where the permission is written down",
+    "public-domain": "Where the picture comes from",
+    "synthetic": "Who or what made the picture",
+}
+ATTESTER = "Your name"
+PURPOSE = "What the video is for"
+PURPOSES = ["Personal message", "Education", "Research", "Art or satire", "Accessibility"]
+STATEMENT = {
+    "self": "I am the person in this photo, and I want this video of me to be made.",
+    "written-consent": (
+        "The person in this photo gave me written permission for a video with this voice, and I can show it."
+    ),
+    "public-domain": (
+        "This picture is in the public domain. The video will not pass off words as really spoken by this person."
+    ),
+    "synthetic": "The face in this picture belongs to no real person, living or dead.",
+}
+STATEMENT_BEFORE = "Choose above what entitles you to make this video."
+CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."
+
+LOOK = "Look and motion"
+GAZE_YAW = "Gaze left / right"
+GAZE_PITCH = "Gaze up / down"
+DISTANCE = "Distance"
+EMOTION = "Expression"
+EMOTION_STRENGTH = "Expression strength"
+HEAD_MOTION = "Head motion"
+MOUTH = "Mouth opening"
+BLINKS = "Blinks a minute (0 = natural)"
+POSITION_X = "Move left / right"
+POSITION_Y = "Move up / down"
+ROTATION = ("Turn", "Tilt", "Lean")
+SEED = "Seed"
+SEED_ROLL = "New seed"
+SMOOTHNESS = "Frames a second"
+LOOK_RESET = "Reset"
+
+CREATE = "Create video"
+CANCEL = "Stop"
+STAGE = {
+    "waiting": "In line",
+    "photo": "Reading the face",
+    "motion": "Listening to the voice",
+    "rendering": "Drawing and watermarking",
+    "signing": "Signing",
+    "checking": "Checking the seal",
+}
+AHEAD_ONE = "One person is before you."
+AHEAD_MANY = "{count} people are before you."
+TIME_LEFT = "about {seconds:.0f} s left"
+TIME_UNKNOWN = "just started"
+EMPTY_TITLE = "Your video appears here"
+EMPTY_TEXT = "Add a photo and a voice, answer for consent, and press Create video. Or play a sample."
+
+MISSING_PHOTO = "Add a portrait photo first (step 1)."
+MISSING_SPEECH = "Add a recording first (step 2)."
+MISSING_BASIS = "Say what entitles you to make this video (step 3): it is you, you have permission, or no one is harmed."
+MISSING_FIELD = "Fill in “{field}” (step 3)."
+MISSING_STATEMENT = "Confirm the statement at the end of step 3. Without consent no video can be made."
+STILL_WORKING = "Your last video is still being made. Wait for it, or press Stop."
+STOPPED = "Stopped. Nothing was kept."
+LEFT = "This page was closed."
+GONE = "Your files were removed because the page had not been used for an hour. Please add them again."
+FAULT = "Something went wrong on our side, and nothing was kept. Please try again; if it happens again, report {mark}."
+
+RESULT_TITLE = "Sealed video"
+RESULT_WATERMARK = "Watermark"
+RESULT_MANIFEST = "Manifest"
+RESULT_CONSENT = "Consent record"
+RESULT_LOG = "Log entry"
+RESULT_LENGTH = "Length"
+RESULT_LENGTH_VALUE = "{seconds:.1f} s, {frames} frames"
+RESULT_MADE = "Made in"
+RESULT_MADE_VALUE = "{wall:.1f} s ({realtime:.1f} × real time)"
+RESULT_TIMINGS = "Time per stage"
+VIDEO_LABEL = "Talking video"
+DOWNLOAD_VIDEO = "Download video"
+DOWNLOAD_RECEIPT = "Consent receipt"
+SEND = "Verify it"
+
+SAMPLES_TITLE = "Samples"
+SAMPLES_HINT = "Made earlier with this program; they play at once."
+SAMPLE_TITLE = "Prepared sample"
+SAMPLE_SIGNER = "Signed by Candor’s sample authority when it was prepared."
+SAMPLE_USE = "Use this photo and voice"
+SAMPLE_USED = "The sample’s photo and voice are loaded. Answer step 3, then press Create video."
+
+# Verify -------------------------------------------------------------------------------------------------------------
+VERIFY_TAB = "Verify"
+VERIFY_INTRO = "Drop any video or picture. Candor reads what it says about itself, and whether the parts agree."
+VERIFY_LABEL = "Video or picture to verify"
+VERIFY_PRIVATE = "The file is read as it is, up to {megabytes} MB, and removed when you leave."
+VERIFY_EMPTY_TITLE = "The report appears here"
+VERIFY_EMPTY_TEXT = "Four independent traces: the signed manifest, the watermark, the consent record and the public log."
+ROW_MANIFEST = "Manifest"
+ROW_WATERMARK = "Watermark"
+ROW_CONSENT = "Consent"
+ROW_LOG = "Log"
+CONTRADICTION = "These do not agree"
+ABSENCE = (
+    "No trace is no proof: most real recordings carry none, and traces can be removed. It does not show that a file "
+    "is authentic."
+)
+MANIFEST_STATE = {
+    "trusted": "Signed by an authority this installation trusts, and unchanged since.",
+    "valid": "Unchanged since it was signed, but by a signer this installation does not know.",
+    "sample": "Signed by Candor’s sample authority, and unchanged since.",
+    "invalid": "The signature does not match the file: it was changed after signing, or the manifest is broken.",
+    "none": "No manifest. The file says nothing about where it comes from.",
+}
+GENERATOR = "Made with {generator}."
+CLAIMS = "It states:"
+WATERMARK_FOUND = "Found in the picture: id {id}."
+WATERMARK_NONE = "None of this installation’s watermarks was found."
+LOG_IN = "The consent record is in the append-only log."
+LOG_OUT = "No matching entry in this installation’s log."
+CONSENT_STATE = {
+    "active": "The consent record is known here and was good when the video was made.",
+    "valid": "The consent record is known here and still good.",
+    "expired": "The consent record is known here; its term has passed since.",
+    "withdrawn": "The consent was withdrawn.",
+    "revoked": "The consent was withdrawn.",
+    "unknown": "No consent record of this installation belongs to it.",
+    "none": "No consent record of this installation belongs to it.",
+}
