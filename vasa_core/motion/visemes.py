@@ -44,7 +44,7 @@ class VisemeConfig:
 
     mels: int = MELS
     classes: int = len(VISEMES)
-    width: int = 160  # channels of the convolutions
+    width: int = 128  # channels of the convolutions
     blocks: int = 6  # dilations 1, 2, 4, 8, 1, 2 ...: about +-0.6 s of context
     kernel: int = 7
     gru: int = 96  # units per direction

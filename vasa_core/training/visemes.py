@@ -1,6 +1,6 @@
 """Train the viseme network on the speech corpus.
 
-    python -m vasa_core.training.visemes .cache/speech [--steps 1500] [-o vasa_core/weights/visemes.safetensors]
+    python -m vasa_core.training.visemes .cache/speech [--steps 1400] [-o vasa_core/weights/visemes.safetensors]
 
 A checkpoint is written every 100 steps beside the corpus; the same command goes on from it. Every batch is drawn from
 (seed, step), so an interrupted run and a whole one end alike.
@@ -40,8 +40,8 @@ class CorpusMissing(CandorError):
 class TrainingConfig:
     """One training run."""
 
-    steps: int = 1500
-    batch: int = 24
+    steps: int = 1400
+    batch: int = 20
     frames: int = 150  # 3 s per crop
     rate: float = 2e-3  # peak learning rate, reached after a twentieth of the run, then cosine to zero
     decay: float = 0.02
