@@ -1,22 +1,321 @@
-"""Reads a file back: manifest x watermark x consent x log."""
+"""Reads a file back: manifest x watermark x consent x log, contradictions first.
+
+Four witnesses answer separately and are then compared ("cross-layer audit": a valid manifest that claims a camera and
+a watermark that says "generated" both pass alone). What none of them says is never taken as a sign of authenticity.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from safety.consent import find_record, parse_time, withdrawn_at
+from safety.errors import ConsentInvalid, LedgerError, UnreadableVideo
+from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
+from safety.media import sample_frames, sniff_mime
+from safety.tables import watermark_ids
 from safety.vault import Vault
+from safety.video_mark import VideoMark
+
+SAMPLED_FRAMES = 80
+CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "screenCapture"}
+
+
+@dataclass(frozen=True)
+class WatermarkRow:
+    """found: pilot above threshold and the id is one this installation issued.  score: standard deviations.
+
+    trace: the pilot is there but no issued id could be read.  chroma: the public mark says the same id.
+    """
+
+    found: bool
+    id: str | None
+    score: float
+    trace: bool = False
+    chroma: bool = False
+    errors: int = 0
+
+
+@dataclass(frozen=True)
+class ConsentRow:
+    """state: "valid", "withdrawn", "expired", "unknown" (named, but not in the ledger) or "none" (nothing names one)."""
+
+    state: str
+    record_id: str | None = None
+    basis: str = ""
+    expires_at: str = ""
+    withdrawn_at: str = ""
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """included: the ledger has this video and proves it against its signed root; None when nothing names a video."""
+
+    included: bool | None
+    index: int | None = None
+    size: int | None = None
+    root: str = ""
+    made_at: str = ""
+    manifest_label: str = ""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two witnesses that cannot both be right. code is stable, for translations; text is plain English."""
+
+    code: str
+    text: str
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    contradictions: tuple[str, ...]
+    """What each witness says, and where they disagree.
+
+    verdict: "contradiction", "sealed", "stripped_copy", "altered", "foreign_manifest", "trace" or "nothing".
+    """
+
+    manifest: ManifestReading
+    watermark: WatermarkRow
+    consent: ConsentRow
+    log: LogRow
+    contradictions: tuple[Contradiction, ...]
+    verdict: str
     summary: str
+    development: bool
 
     def to_dict(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """The object that `verify --json` prints. Manifest strings come from the file: escape before showing."""
+        manifest = {key: value for key, value in asdict(self.manifest).items() if key not in ("watermark", "consent")}
+        return {
+            "manifest": {**manifest, "development_authority": self.development},
+            "watermark": asdict(self.watermark),
+            "consent": asdict(self.consent),
+            "log": asdict(self.log),
+            "contradictions": [item.text for item in self.contradictions],
+            "contradiction_codes": [item.code for item in self.contradictions],
+            "verdict": self.verdict,
+            "summary": self.summary,
+        }
 
 
 def audit(vault: Vault, path: str | Path) -> AuditReport:
-    raise NotImplementedError
+    """Examine a video or image. Raises UnreadableVideo when the file is neither, or cannot be read."""
+    path = Path(path)
+    manifest, frames = _open(vault, path)
+    marker = VideoMark(vault.mark_key)
+    reading = marker.read_both(frames) if frames else None
+    mark = WatermarkRow(False, None, 0.0)
+    found: list[Contradiction] = []
+    issued: tuple[str, str] | None = None
+    if reading is not None:
+        luma = reading.luma
+        issued = _issued(vault, luma.id) if luma.found else None
+        mark = WatermarkRow(
+            found=issued is not None,
+            id=luma.hex if issued else None,
+            score=round(luma.score, 2),
+            trace=luma.found and issued is None,
+            chroma=reading.agree,
+            errors=luma.errors,
+        )
+    # A record id is believed from the pixels, or from a manifest of our own; anybody can write one into another.
+    trusted = manifest.state == "Trusted"
+    named_mark = str(manifest.watermark.get("id", "")) if trusted else ""
+    named_record = str(manifest.consent.get("record_id", "")) if trusted else ""
+    record_id = issued[0] if issued else named_record
+    log = _look_up_log(vault, mark.id or named_mark, found)
+    consent = _look_up_consent(vault, record_id, log, found)
+    found += _compare(manifest, mark, frames != [], named_mark, named_record, record_id)
+    found += _check_declaration(vault, manifest, consent)
+    verdict = _verdict(manifest, mark, tuple(found))
+    return AuditReport(
+        manifest=manifest,
+        watermark=mark,
+        consent=consent,
+        log=log,
+        contradictions=tuple(found),
+        verdict=verdict,
+        summary=_summary(verdict, manifest, mark, consent, log, tuple(found)),
+        development=vault.development,
+    )
+
+
+def _open(vault: Vault, path: Path) -> tuple[ManifestReading, list[Any]]:
+    """The manifest and sample frames; a file that gives neither is refused."""
+    try:
+        if not path.is_file():
+            raise UnreadableVideo(f"{path.name} is no file. Give a video or an image.")
+        mime = sniff_mime(path)
+        manifest = ManifestReading("none")
+        if mime is not None:
+            with path.open("rb") as file:
+                manifest = ManifestSigner(vault.authority).read(file, mime)
+    except OSError as error:
+        raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path and the rights.") from error
+    try:
+        return manifest, sample_frames(path, SAMPLED_FRAMES)
+    except UnreadableVideo:
+        if manifest.label:  # something was signed here, even if its pictures cannot be decoded
+            return manifest, []
+        raise
+
+
+def _issued(vault: Vault, mark_id: int) -> tuple[str, str] | None:
+    """(record id, time) of a watermark id this installation gave out."""
+    columns = select(watermark_ids.c.record_id, watermark_ids.c.created_at)
+    with vault.ledger.transaction() as connection:
+        row = connection.execute(columns.where(watermark_ids.c.watermark_id == mark_id)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def _look_up_log(vault: Vault, mark_id: str, found: list[Contradiction]) -> LogRow:
+    if not mark_id:
+        return LogRow(None)
+    try:
+        entries = vault.ledger.entries("output", mark_id)
+        if not entries:
+            return LogRow(False)
+        entry = entries[-1]
+        proof = vault.ledger.prove(entry.position)
+    except LedgerError as error:
+        found.append(Contradiction("ledger_altered", f"The ledger itself does not hold together: {error}"))
+        return LogRow(False)
+    body = entry.body
+    return LogRow(True, entry.position, proof.head.size, proof.head.root.hex(), body["time"], body["manifest_label"])
+
+
+def _look_up_consent(vault: Vault, record_id: str, log: LogRow, found: list[Contradiction]) -> ConsentRow:
+    if not record_id:
+        return ConsentRow("none")
+    try:
+        body = find_record(vault, record_id)
+        withdrawn = withdrawn_at(vault, record_id) if body else None
+    except (ConsentInvalid, LedgerError) as error:
+        found.append(Contradiction("ledger_altered", f"The ledger itself does not hold together: {error}"))
+        return ConsentRow("unknown", record_id)
+    if body is None:
+        return ConsentRow("unknown", record_id)
+    expires = parse_time(body["event"]["expires_at"])
+    made = parse_time(log.made_at) if log.made_at else None
+    if made is not None and withdrawn is not None and made > withdrawn:
+        found.append(Contradiction("made_after_withdrawal", "The video was made after its consent had been withdrawn."))
+    if made is not None and made > expires:
+        found.append(Contradiction("made_after_expiry", "The video was made after its consent had expired."))
+    state = "withdrawn" if withdrawn else "expired" if vault.clock() >= expires else "valid"
+    return ConsentRow(state, record_id, body["processing"]["basis"], _day(expires), _day(withdrawn) if withdrawn else "")
+
+
+def _compare(
+    manifest: ManifestReading, mark: WatermarkRow, has_frames: bool, named_mark: str, named_record: str, record_id: str
+) -> list[Contradiction]:
+    """Pixels against manifest."""
+    found = []
+    present = manifest.state != "none"
+    capture = [kind for kind in manifest.source_types if kind in CAPTURE_TYPES]
+    if (mark.found or mark.trace) and capture:
+        text = f"The pixels carry this installation's watermark, but the manifest claims a camera ({', '.join(capture)})."
+        found.append(Contradiction("capture_claim", text))
+    if mark.found and manifest.state == "Valid":
+        text = f"The pixels carry this installation's watermark, but somebody else signed the manifest ({manifest.signer})."
+        found.append(Contradiction("foreign_signer", text))
+    if named_mark and mark.found and named_mark != mark.id:
+        text = f"The manifest names watermark {named_mark}, the pixels carry {mark.id}: the picture was swapped."
+        found.append(Contradiction("other_mark", text))
+    if named_mark and has_frames and not mark.found:
+        text = f"The manifest names watermark {named_mark}, but the pixels carry none that can be read."
+        found.append(Contradiction("mark_missing", text))
+    if named_record and record_id and named_record != record_id:
+        text = "The manifest names another consent record than the watermark belongs to."
+        found.append(Contradiction("other_record", text))
+    if manifest.state == "Invalid" and manifest.label:
+        text = f"The manifest does not belong to this content ({', '.join(manifest.failures)}): one was changed."
+        found.append(Contradiction("altered", text))
+    elif manifest.state == "Invalid" and present:
+        text = f"The file carries a manifest that is damaged ({', '.join(manifest.failures)})."
+        found.append(Contradiction("manifest_damaged", text))
+    for item in manifest.ingredients:
+        if item["failures"]:
+            text = f"The source '{item['title']}' named in the manifest was already broken ({item['failures']})."
+            found.append(Contradiction("ingredient_broken", text))
+    return found
+
+
+def _check_declaration(vault: Vault, manifest: ManifestReading, consent: ConsentRow) -> list[Contradiction]:
+    """What our own manifest says about consent and log, against the ledger."""
+    if manifest.state != "Trusted" or not manifest.consent:
+        return []
+    if consent.state == "unknown":
+        return [Contradiction("record_unknown", "The manifest names a consent record that the ledger does not know.")]
+    try:
+        entries = vault.ledger.entries("consent", consent.record_id or "")
+    except LedgerError:
+        return []  # named already
+    logged = entries[0].body.get("record_sha256") if entries else None
+    if logged is not None and consent.record_id == manifest.consent.get("record_id"):
+        if logged != manifest.consent.get("record_sha256"):
+            text = "The consent record in the ledger is not the one the manifest was made with."
+            return [Contradiction("record_changed", text)]
+    return []
+
+
+def _verdict(manifest: ManifestReading, mark: WatermarkRow, found: tuple[Contradiction, ...]) -> str:
+    codes = {item.code for item in found}
+    if codes & {"altered", "manifest_damaged"} and len(codes) == 1:
+        return "altered"
+    if found:
+        return "contradiction"
+    if manifest.state == "Trusted":
+        return "sealed"
+    if mark.found:
+        return "stripped_copy"
+    if manifest.state == "Valid":
+        return "foreign_manifest"
+    return "trace" if mark.trace else "nothing"
+
+
+def _summary(
+    verdict: str,
+    manifest: ManifestReading,
+    mark: WatermarkRow,
+    consent: ConsentRow,
+    log: LogRow,
+    found: tuple[Contradiction, ...],
+) -> str:
+    made = f"This video was generated by {GENERATOR}"
+    lines = {
+        "contradiction": "Witnesses contradict each other. " + " ".join(item.text for item in found),
+        "altered": " ".join(item.text for item in found),
+        "sealed": f"{made}: the signed manifest is intact and trusted here, and the watermark {mark.id} agrees.",
+        "stripped_copy": (
+            f"{made}: its watermark {mark.id} is in the pixels. The signed manifest was removed; the ledger remembers it "
+            f"({log.manifest_label or 'not logged'}). This is a match by watermark, not proof that nothing was edited."
+        ),
+        "foreign_manifest": (
+            f"The file carries an intact manifest of somebody this installation does not know ({manifest.signer}). "
+            "No watermark of this installation was found. Whether its claims are true cannot be said here."
+        ),
+        "trace": "There are traces of this installation's watermark, but its number can no longer be read.",
+        "nothing": (
+            "No manifest and no watermark of this installation were found. That says nothing about where the file comes "
+            "from: both can be removed, and other programs leave neither. It is not a sign of authenticity."
+        ),
+    }
+    text = lines[verdict]
+    if verdict == "altered" and mark.found:
+        text += f" The watermark {mark.id} shows that it was generated by {GENERATOR}."
+    if consent.state == "withdrawn":
+        text += f" The consent was withdrawn on {consent.withdrawn_at}: do not show or share this video."
+    elif consent.state == "expired":
+        text += f" The consent expired on {consent.expires_at}."
+    return text
+
+
+def _day(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d")
+
+
+__all__ = ["AuditReport", "ConsentRow", "Contradiction", "LogRow", "WatermarkRow", "audit"]

@@ -44,7 +44,7 @@ class LumaConfig:
 class LumaMark(Watermark):
     """The mark of one secret key (32 bytes)."""
 
-    def __init__(self, key: bytes, config: LumaConfig = LumaConfig()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, key: bytes, config: LumaConfig = LumaConfig()) -> None:
         self.config = config
         blocks = GRID * GRID
         order = np.argsort(_keyed_words(key, b"order", blocks), kind="stable")

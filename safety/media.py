@@ -1,0 +1,104 @@
+"""Looking into files of unknown origin: what they are, and a sample of their frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from safety.errors import UnreadableVideo
+
+MAX_SIDE = 1280  # larger frames are scaled down before they are looked at
+DECODE_ALL = 480  # up to this many frames a clip is decoded whole, longer ones are visited in places
+PLACES = 12
+
+
+def sniff_mime(path: Path) -> str | None:
+    """MIME type by the first bytes, never by the name. None when it is no format that carries C2PA or frames."""
+    with path.open("rb") as file:
+        head = file.read(32)
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in (b"avif", b"avis"):
+            return "image/avif"
+        if brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+            return "image/heic"
+        return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4"}.get(brand, "video/mp4")
+    riff = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/avi"}
+    if head[:4] == b"RIFF":
+        return riff.get(head[8:12])
+    for magic, mime in (
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"GIF8", "image/gif"),
+        (b"II*\x00", "image/tiff"),
+        (b"MM\x00*", "image/tiff"),
+        (b"fLaC", "audio/flac"),
+        (b"ID3", "audio/mpeg"),
+    ):
+        if head.startswith(magic):
+            return mime
+    return None
+
+
+def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
+    """Up to `count` frames spread over a video, or the one frame of an image.
+
+    Each is I420, uint8 (H * 3 // 2, W), all of one even size; sides above 1280 pixels are scaled down.
+    Raises UnreadableVideo when nothing can be decoded.
+    """
+    frames: list[np.ndarray] = []
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise UnreadableVideo(f"{path.name} has no picture. Give a video or an image.")
+            for picture in _spread(container, count):
+                frames.append(_to_i420(picture, frames[0].shape if frames else None))
+                if len(frames) == count:
+                    break
+    except (FFmpegError, ValueError, OSError, MemoryError) as error:
+        if not frames:  # a broken end does not take away what was readable
+            raise UnreadableVideo(f"{path.name} cannot be decoded ({_reason(error)}). Give a video or an image.") from error
+    if not frames:
+        raise UnreadableVideo(f"{path.name} holds no frames. Give a video or an image.")
+    return frames
+
+
+def _spread(container: InputContainer, count: int):  # type: ignore[no-untyped-def]  # generator of av.VideoFrame
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    total = stream.frames
+    if not total and stream.duration and stream.average_rate and stream.time_base:
+        total = int(stream.duration * stream.time_base * stream.average_rate)
+    if total <= DECODE_ALL or not stream.duration:
+        step = max(1, total // count)
+        for index, picture in enumerate(container.decode(stream)):
+            if index % step == 0:
+                yield picture
+        return
+    for place in range(PLACES):
+        container.seek(int(stream.duration * place / PLACES) + (stream.start_time or 0), stream=stream)
+        for index, picture in enumerate(container.decode(stream)):
+            if index * PLACES >= count:
+                break
+            yield picture
+
+
+def _to_i420(picture: av.VideoFrame, shape: tuple[int, ...] | None) -> np.ndarray:
+    if shape is not None:  # some files change size midway; the first frame decides
+        height, width = shape[0] * 2 // 3, shape[1]
+    else:
+        shrink = min(1.0, MAX_SIDE / max(picture.height, picture.width))
+        height, width = (max(2, int(side * shrink) // 2 * 2) for side in (picture.height, picture.width))
+    if (picture.format.name, picture.height, picture.width) == ("yuv420p", height, width):
+        return picture.to_ndarray()
+    # Matrix and range as in our own files (BT.601, limited), whatever the source used.
+    scaled = picture.reformat(width, height, "yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG", interpolation="AREA")
+    return scaled.to_ndarray()
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
