@@ -32,7 +32,7 @@ class ConsentStep:
 
 def build() -> ConsentStep:
     """Draw the form inside the current layout."""
-    with gr.Group(elem_classes="step-body"):
+    with gr.Column(elem_classes="step-body"):
         gr.HTML(cards.hint(texts.CONSENT_INTRO))
         basis = gr.Radio(
             [(label, value) for value, label in texts.BASIS.items()],

@@ -49,9 +49,9 @@ class Create:
         )
         self.card = gr.HTML(visible=False, elem_id="result-card")
         with gr.Row(visible=False, elem_id="result-actions") as self.actions:
-            self.save_video = gr.DownloadButton(texts.DOWNLOAD_VIDEO, size="sm", elem_id="download-video")
-            self.save_receipt = gr.DownloadButton(texts.DOWNLOAD_RECEIPT, size="sm", elem_id="download-receipt")
-            self.send = gr.Button(texts.SEND, size="sm", elem_id="send")
+            self.save_video = gr.DownloadButton(texts.DOWNLOAD_VIDEO, size="sm", min_width=130, elem_id="download-video")
+            self.save_receipt = gr.DownloadButton(texts.DOWNLOAD_RECEIPT, size="sm", min_width=130, elem_id="download-receipt")
+            self.send = gr.Button(texts.SEND, size="sm", min_width=100, elem_id="send")
         self.use_sample = gr.Button(texts.SAMPLE_USE, size="sm", visible=False, elem_id="use-sample")
         self.result = [self.stage, self.video, self.card, self.actions, self.save_video, self.save_receipt, self.use_sample]
 

@@ -37,10 +37,12 @@ class Inputs:
 
     def __init__(self, studio: Studio, visitors: Visitors) -> None:
         self.studio, self.visitors = studio, visitors
+        self._photo_hint = cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES))
+        self._speech_hint = cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES))
         with gr.Row(elem_classes="inputs"):
-            with gr.Column(min_width=240):
+            with gr.Column(min_width=210):
                 self._draw_photo()
-            with gr.Column(min_width=240):
+            with gr.Column(min_width=210):
                 self._draw_speech()
         self.widgets = [
             self.photo,
@@ -67,8 +69,8 @@ class Inputs:
         )
         self.photo_card = gr.HTML(visible=False, elem_id="photo-card")
         self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id="faces")
-        self.photo_again = gr.Button(texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again")
-        self.photo_notice = gr.HTML(cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES)), elem_id="photo-notice")
+        self.photo_again = gr.Button(texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again", elem_classes="quiet")
+        self.photo_notice = gr.HTML(self._photo_hint, elem_id="photo-notice")
         outputs = [self.photo, self.photo_card, self.faces, self.photo_again, self.photo_notice]
         self.photo.input(self.take_photo, self.photo, outputs, **QUIET)
         self.faces.input(self.choose_face, self.faces, outputs, **QUIET)
@@ -86,11 +88,9 @@ class Inputs:
             elem_id="speech",
         )
         self.of_video = gr.UploadButton(
-            texts.SPEECH_VIDEO, file_types=["video"], size="sm", type="filepath", elem_id="speech-video"
+            texts.SPEECH_VIDEO, file_types=["video"], size="sm", type="filepath", elem_id="speech-video", elem_classes="quiet"
         )
-        self.speech_notice = gr.HTML(
-            cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES)), elem_id="speech-notice"
-        )
+        self.speech_notice = gr.HTML(self._speech_hint, elem_id="speech-notice")
         outputs = [self.speech, self.speech_notice]
         self.speech.input(self.take_speech, self.speech, outputs, **QUIET)
         self.of_video.upload(self.take_speech, self.of_video, outputs, **QUIET)
@@ -126,14 +126,14 @@ class Inputs:
     def drop_photo(self, request: gr.Request) -> dict[Any, Any]:
         """Start over with an empty photo field."""
         self.visitors.of(request.session_hash).photo = None
-        return self._no_photo(cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES)))
+        return self._no_photo(self._photo_hint)
 
     def take_speech(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep the recording and say how long it is, or why it cannot be used."""
         visitor = self.visitors.of(request.session_hash)
         visitor.speech = None
         if upload is None:
-            return {self.speech_notice: cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES))}
+            return {self.speech_notice: self._speech_hint}
         try:
             kept = visitor.keep(upload, "speech")
             visitor.speech_name = Path(upload).name

@@ -190,7 +190,8 @@ class Studio:
         tell = progress or (lambda step: None)
 
         def report(stage: str, fraction: float) -> None:
-            if cancelled is not None and cancelled():
+            # The seal asks for itself, and must not be interrupted once the file has been handed over.
+            if stage in ("photo", "motion") and cancelled is not None and cancelled():
                 raise Cancelled("Stopped. Nothing was written.")
             tell(pace.at(stage, fraction))
 

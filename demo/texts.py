@@ -2,7 +2,10 @@
 
 NAME = "Candor"
 TAGLINE = "A photo and a voice become a talking video that says what it is."
-FOOTER = "Every frame carries a watermark, every file a signed manifest. Nothing is kept once you close this page."
+FOOTER = (
+    "Every frame carries a watermark, every file a signed manifest. Photo, voice and video are removed when you close "
+    "this page; the signed consent record stays."
+)
 DEVELOPMENT = (
     "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "
     "elsewhere."
@@ -66,17 +69,17 @@ STATEMENT_BEFORE = "Choose above what entitles you to make this video."
 CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."
 
 LOOK = "Look and motion"
-GAZE_YAW = "Gaze left / right"
-GAZE_PITCH = "Gaze up / down"
+GAZE_YAW = "Gaze sideways"
+GAZE_PITCH = "Gaze down"
 DISTANCE = "Distance"
 EMOTION = "Expression"
-EMOTION_STRENGTH = "Expression strength"
+EMOTION_STRENGTH = "Strength"
 HEAD_MOTION = "Head motion"
-MOUTH = "Mouth opening"
-BLINKS = "Blinks a minute (0 = natural)"
-POSITION_X = "Move left / right"
-POSITION_Y = "Move up / down"
-ROTATION = ("Turn", "Tilt", "Lean")
+MOUTH = "Mouth"
+BLINKS = "Blinks (0 = auto)"
+POSITION_X = "Move right"
+POSITION_Y = "Move down"
+ROTATION = ("Turn", "Nod", "Tilt")
 SEED = "Seed"
 SEED_ROLL = "New seed"
 SMOOTHNESS = "Frames a second"
@@ -138,7 +141,7 @@ VERIFY_INTRO = "Drop any video or picture. Candor reads what it says about itsel
 VERIFY_LABEL = "Video or picture to verify"
 VERIFY_PRIVATE = "The file is read as it is, up to {megabytes} MB, and removed when you leave."
 VERIFY_EMPTY_TITLE = "The report appears here"
-VERIFY_EMPTY_TEXT = "Four independent traces: the signed manifest, the watermark, the consent record and the public log."
+VERIFY_EMPTY_TEXT = "Four independent traces: the signed manifest, the watermark, the consent record and the log."
 ROW_MANIFEST = "Manifest"
 ROW_WATERMARK = "Watermark"
 ROW_CONSENT = "Consent"
