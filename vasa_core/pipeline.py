@@ -83,8 +83,7 @@ class TalkingFace:
             return self._space
 
     def _generator(self) -> MotionGenerator:
-        space = self._face_space()
         with self._loading:
             if self._motion is None:
-                self._motion = SpeechMotion.from_pretrained(self._weights, space=space)
+                self._motion = SpeechMotion.from_pretrained(self._weights)
             return self._motion

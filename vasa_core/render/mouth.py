@@ -84,10 +84,10 @@ class Mouth:
         mask = np.zeros(portrait.texture.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
         skin = np.median(portrait.texture[mask > 0], axis=0)
-        lips = np.zeros_like(mask)
+        lips: np.ndarray = np.zeros(mask.shape, np.uint8)
         lip_hull = cv2.convexHull(np.round(portrait.landmarks[LIP_POINTS, :2]).astype(np.int32))
         cv2.fillConvexPoly(lips, lip_hull, 1)
-        lips = cv2.dilate(lips, np.ones((3, 3)))
+        lips = np.asarray(cv2.dilate(lips, np.ones((3, 3))))
         red = np.median(portrait.texture[lips > 0], axis=0)
         chroma = float((skin.max() - skin.min()) / max(skin.max(), 1.0))
         colour = np.clip((chroma - 0.02) / 0.12, 0, 1)  # 0 for black and white pictures and pale statues

@@ -14,7 +14,7 @@ MAP_SIZE = FRAME_SIZE // 2  # the map is smooth: half the resolution is enough, 
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
-def rasterise(triangles, moved, source, out, depth):  # pragma: no cover - compiled
+def rasterise(triangles: np.ndarray, moved: np.ndarray, source: np.ndarray, out: np.ndarray, depth: np.ndarray) -> None:
     """Fill `out` (2, n, n) with the source coordinates that every cell shows; the nearest surface wins.
 
     triangles int32 (T, 3); moved float32 (V, 3) in cells, depth in any unit (small is near); source float32 (V, 2).
@@ -54,7 +54,7 @@ def rasterise(triangles, moved, source, out, depth):  # pragma: no cover - compi
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
-def blend(person, plate):  # pragma: no cover - compiled
+def blend(person: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Premultiplied `person` uint8 (h, w, 4) over `plate` uint8 (h, w, 3) -> uint8 (h, w, 3)."""
     out = np.empty_like(plate)
     for row in range(plate.shape[0]):
