@@ -23,7 +23,7 @@ MIN_SECONDS = 0.3
 MAX_SECONDS = 300.0
 MAX_BYTES = 500 * 2**20
 MAX_VALUE = 1e6  # float samples beyond this are noise, not sound
-MAX_BAD_SHARE = 0.1  # of packets that may fail, and of samples that may be NaN or infinite, before a file counts as corrupt
+MAX_BAD_SHARE = 0.1  # of packets that may fail and of samples that may be NaN before a file counts as corrupt
 
 # Demuxers of self-contained files. Left out on purpose: hls, dash, concat, sdp, rtsp, image sequences and everything
 # else that opens what its content names.
@@ -65,9 +65,8 @@ def load_speech(source: str | Path | bytes, name: str | None = None) -> Speech:
     try:
         # format_whitelist is enforced by libavformat before any demuxer reads a header; io_open refuses whatever a
         # demuxer would still want to open beside the file itself.
-        container = av.open(
-            io.BytesIO(data), options={"format_whitelist": FORMATS, "protocol_whitelist": "none"}, io_open=_refuse
-        )
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        container = av.open(io.BytesIO(data), mode="r", options=options, io_open=_refuse)
     except Exception as error:  # FFmpegError, ValueError or OSError, depending on what is wrong
         raise UnreadableAudio(
             f"'{name}' is not a sound or video file that can be read here. Use WAV, MP3, M4A, OGG, FLAC, MP4 or WebM."
@@ -166,10 +165,11 @@ def _blocks(container: InputContainer, name: str) -> Iterator[tuple[np.ndarray, 
                 continue
             kind = (frame.format.name, frame.sample_rate, frame.layout.name)
             if kind != layout_of:  # first frame, or a track that changes its format on the way
-                to_float, layout_of = AudioResampler(format="fltp"), kind
+                # Interleaved: PyAV reads past its eight plane pointers when more channels come as planes.
+                to_float, layout_of = AudioResampler(format="flt"), kind
             assert to_float is not None
-            for planar in to_float.resample(frame):
-                values = planar.to_ndarray()  # (channels, n)
+            for packed in to_float.resample(frame):
+                values = packed.to_ndarray().reshape(-1, packed.layout.nb_channels)  # (n, channels)
                 samples += values.size
                 sound = np.isfinite(values) & (np.abs(values) <= MAX_VALUE)
                 if not sound.all():
@@ -182,15 +182,16 @@ def _blocks(container: InputContainer, name: str) -> Iterator[tuple[np.ndarray, 
         raise UnreadableAudio(f"The samples in '{name}' are not numbers (NaN or infinite). Export it again.")
 
 
-def _downmix(planar: np.ndarray, names: list[str]) -> np.ndarray:
-    """(channels, n) to (n, 1 or 2)."""
-    if len(planar) <= 2:
-        return planar.T
-    left = np.array([_LEFT.get(name, 0.0) for name in names[: len(planar)]], np.float32)
-    right = np.array([_RIGHT.get(name, 0.0) for name in names[: len(planar)]], np.float32)
-    if len(left) != len(planar) or not left.any() or not right.any():  # unnamed channels: a plain average
-        return planar.mean(0, dtype=np.float32)[:, None]
-    return np.stack([left @ planar / left.sum(), right @ planar / right.sum()], axis=1)
+def _downmix(values: np.ndarray, names: list[str]) -> np.ndarray:
+    """(n, channels) to (n, 1 or 2)."""
+    channels = values.shape[1]
+    if channels <= 2:
+        return values
+    left = np.array([_LEFT.get(name, 0.0) for name in names], np.float32)
+    right = np.array([_RIGHT.get(name, 0.0) for name in names], np.float32)
+    if len(names) != channels or not left.any() or not right.any():  # unnamed channels: a plain average
+        return values.mean(axis=1, dtype=np.float32, keepdims=True)
+    return np.stack([values @ left / left.sum(), values @ right / right.sum()], axis=1)
 
 
 def _resample(blocks: Iterator[tuple[np.ndarray, int]], rate: int) -> Iterator[np.ndarray]:

@@ -167,15 +167,11 @@ class FaceDetector:
         yield width / 2, height / 2, long * 1.6
         side, tiles = long / 2, 0
         while side * 2 > MIN_FACE / self.config.smallest_in_view:
-            columns, rows = (max(1, int(np.ceil((n / side - 1) / 0.75)) + 1) for n in (width, height))
-            tiles += columns * rows
+            rows, columns = _tile_centres(height, side), _tile_centres(width, side)
+            tiles += len(rows) * len(columns)
             if tiles > self.config.max_tiles:
                 return
-            for x in np.linspace(min(side, width) / 2, max(width - side / 2, width / 2 if width < side else 0), columns):
-                for y in np.linspace(
-                    min(side, height) / 2, max(height - side / 2, height / 2 if height < side else 0), rows
-                ):
-                    yield float(x), float(y), side
+            yield from ((x, y, side) for y in rows for x in columns)
             side /= 2
 
     # -- judge and measure
@@ -277,6 +273,14 @@ class _Pyramid:
             borderValue=(128, 128, 128),
         )
         return crop, back
+
+
+def _tile_centres(length: int, side: float) -> list[float]:
+    """Centres of tiles of `side` that cover 0..length and overlap by at least a quarter."""
+    if length <= side:
+        return [length / 2]
+    count = int(np.ceil((length / side - 1) / 0.75)) + 1
+    return [float(centre) for centre in np.linspace(side / 2, length - side / 2, count)]
 
 
 def _roll(detection: Detection) -> float:

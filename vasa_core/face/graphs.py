@@ -21,7 +21,7 @@ import numpy as np
 
 LANDMARKS = 478  # 468 of the face mesh, 5 of each iris
 
-# What MediaPipe's C++ side prints at start whatever the log level: TensorFlow Lite's delegate and absl before its setup.
+# What MediaPipe's C++ side prints at start whatever the log level: TensorFlow Lite's delegate, absl before its setup.
 _NOISE = re.compile(
     rb"Created TensorFlow Lite XNNPACK delegate|before absl::InitializeLog|inference_feedback_manager|"
     rb"gl_context|face_landmarker_graph|^[IW]\d{4} "
