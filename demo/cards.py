@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,8 @@ def photo_card(check: PhotoCheck) -> str:
     kind = "note" if check.face.advice else "good"
     return (
         f'<figure class="photo-card"><img src="{_boxed(check)}" alt="{escape(facts)}">'
-        f'<figcaption class="{kind}"><strong>{escape(facts)}</strong><span>{escape(advice)}</span></figcaption></figure>'
+        f'<figcaption class="{kind}"><strong>{escape(facts)}</strong><span>{escape(advice)}</span></figcaption>'
+        "</figure>"
     )
 
 
@@ -106,7 +108,8 @@ def progress_card(step: Step) -> str:
     return (
         f'<div class="stage working"><h3>{escape(title)}</h3>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
-        f'<i style="width:{percent}%"></i></div><p><b>{percent} %</b><span>{escape(left)}</span></p><ol>{stages}</ol></div>'
+        f'<i style="width:{percent}%"></i></div><p><b>{percent} %</b><span>{escape(left)}</span></p>'
+        f"<ol>{stages}</ol></div>"
     )
 
 
@@ -149,18 +152,37 @@ def sealed_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def badge(state: str) -> str:
     """A manifest's state as a small coloured word."""
-    return f'<span class="badge {escape(state.lower())}">{escape(state)}</span>'
+    return f'<span class="badge {"good" if state == "Trusted" else "bad"}">{escape(state)}</span>'
 
 
-def report_card(summary: str, contradictions: Sequence[str], rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """The answer to "what is this file?". rows: title, state (good, bad or none), sentence, further HTML-free detail."""
+@dataclass(frozen=True)
+class Row:
+    """One witness. mood: good, bad or none.  word: its state in a word.  details: further facts, folded away."""
+
+    title: str
+    mood: str
+    word: str
+    sentence: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+def report_card(verdict: str, summary: str, contradictions: Sequence[str], rows: Sequence[Row]) -> str:
+    """The answer to "what is this file?": contradictions first, then the witnesses one by one."""
     warning = ""
     if contradictions:
         items = "".join(f"<li>{escape(item)}</li>" for item in contradictions)
-        warning = f'<div class="notice error" role="alert"><strong>{escape(texts.CONTRADICTION)}</strong><ul>{items}</ul></div>'
-    lines = "".join(
-        f'<li class="{state}"><b>{escape(title)}</b><div><p>{escape(sentence)}</p>{hint(detail) if detail else ""}</div></li>'
-        for title, state, sentence, detail in rows
+        title = f"<strong>{escape(texts.CONTRADICTION)}</strong>"
+        warning = f'<div class="notice error" role="alert">{title}<ul>{items}</ul></div>'
+    lines = "".join(_row(row) for row in rows)
+    lead = f'<p class="lead">{escape(summary)}</p>' if summary else ""
+    return (
+        f'<section class="card report"><h3>{escape(verdict)}</h3>{warning}{lead}<ul class="rows">{lines}</ul></section>'
     )
-    absence = "" if any(state == "good" for _, state, _, _ in rows) else hint(texts.ABSENCE)
-    return f'<section class="card report">{warning}<h3>{escape(summary)}</h3><ul class="rows">{lines}</ul>{absence}</section>'
+
+
+def _row(row: Row) -> str:
+    more = ""
+    if row.details:
+        more = f"<details><summary>{escape(texts.DETAILS)}</summary>{facts_list(row.details)}</details>"
+    word = f'<span class="badge {row.mood}">{escape(row.word)}</span>'
+    return f'<li class="{row.mood}"><b>{escape(row.title)}</b><div>{word}<p>{escape(row.sentence)}</p>{more}</div></li>'

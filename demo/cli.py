@@ -30,6 +30,7 @@ STAGES = {
     "signing": "signing",
     "checking": "checking the finished file",
 }
+LOG = {True: "included", False: "no entry for this video", None: "nothing to look up"}
 SIGNED_VALUES = ("--gaze", "--distance")  # argparse takes a value such as -10,5 for an option
 
 
@@ -170,7 +171,7 @@ def _verify(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     print(f"manifest   {facts['manifest']['state']}{f', by {generator}' if generator else ''}", file=out)
     print(f"watermark  {mark['id'] if mark['found'] else 'not found'}", file=out)
     print(f"consent    {facts['consent']['state']} {facts['consent']['record_id'] or ''}".rstrip(), file=out)
-    print(f"log        {'included' if facts['log']['included'] else 'not included'}", file=out)
+    print(f"log        {LOG[facts['log']['included']]}", file=out)
 
 
 def _revoke(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:

@@ -75,7 +75,7 @@ def build() -> ConsentStep:
 
 
 def read(basis: str | None, subject: str, attester: str, source: str, purpose: str, agreed: bool) -> Attestation:
-    """What the form says, as an attestation. Raises `Missing` for an empty field, `ConsentMissing` without the statement.
+    """The form as an attestation. Raises `Missing` for an empty field, `ConsentMissing` without the statement.
 
     The page cannot be trusted to have asked: this runs for every request, whatever door it came through.
     """

@@ -5,12 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo import cards, consent_step, inputs, look, samples, texts
+from demo import cards, consent_step, look, samples, texts
 from demo.errors import Missing
 from demo.guard import explain
 from demo.inputs import QUIET, Inputs
@@ -49,11 +48,23 @@ class Create:
         )
         self.card = gr.HTML(visible=False, elem_id="result-card")
         with gr.Row(visible=False, elem_id="result-actions") as self.actions:
-            self.save_video = gr.DownloadButton(texts.DOWNLOAD_VIDEO, size="sm", min_width=130, elem_id="download-video")
-            self.save_receipt = gr.DownloadButton(texts.DOWNLOAD_RECEIPT, size="sm", min_width=130, elem_id="download-receipt")
+            self.save_video = gr.DownloadButton(
+                texts.DOWNLOAD_VIDEO, size="sm", min_width=130, elem_id="download-video"
+            )
+            self.save_receipt = gr.DownloadButton(
+                texts.DOWNLOAD_RECEIPT, size="sm", min_width=130, elem_id="download-receipt"
+            )
             self.send = gr.Button(texts.SEND, size="sm", min_width=100, elem_id="send")
         self.use_sample = gr.Button(texts.SAMPLE_USE, size="sm", visible=False, elem_id="use-sample")
-        self.result = [self.stage, self.video, self.card, self.actions, self.save_video, self.save_receipt, self.use_sample]
+        self.result = [
+            self.stage,
+            self.video,
+            self.card,
+            self.actions,
+            self.save_video,
+            self.save_receipt,
+            self.use_sample,
+        ]
 
     def _draw_samples(self) -> None:
         self.samples = samples.ready()

@@ -1,4 +1,4 @@
-"""No visitor ever sees a traceback: a named error becomes its sentence, anything else a reference into the server log."""
+"""No visitor sees a traceback: a named error becomes its sentence, anything else a reference into the server log."""
 
 from __future__ import annotations
 

@@ -69,7 +69,9 @@ class Inputs:
         )
         self.photo_card = gr.HTML(visible=False, elem_id="photo-card")
         self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id="faces")
-        self.photo_again = gr.Button(texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again", elem_classes="quiet")
+        self.photo_again = gr.Button(
+            texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again", elem_classes="quiet"
+        )
         self.photo_notice = gr.HTML(self._photo_hint, elem_id="photo-notice")
         outputs = [self.photo, self.photo_card, self.faces, self.photo_again, self.photo_notice]
         self.photo.input(self.take_photo, self.photo, outputs, **QUIET)
@@ -88,7 +90,12 @@ class Inputs:
             elem_id="speech",
         )
         self.of_video = gr.UploadButton(
-            texts.SPEECH_VIDEO, file_types=["video"], size="sm", type="filepath", elem_id="speech-video", elem_classes="quiet"
+            texts.SPEECH_VIDEO,
+            file_types=["video"],
+            size="sm",
+            type="filepath",
+            elem_id="speech-video",
+            elem_classes="quiet",
         )
         self.speech_notice = gr.HTML(self._speech_hint, elem_id="speech-notice")
         outputs = [self.speech, self.speech_notice]
@@ -145,7 +152,9 @@ class Inputs:
 
     def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
         """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
-        return self.take_photo(str(photo), request) | {self.speech: str(speech)} | self.take_speech(str(speech), request)
+        return (
+            self.take_photo(str(photo), request) | {self.speech: str(speech)} | self.take_speech(str(speech), request)
+        )
 
     # what is shown --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ FPS_CHOICES = (25, 40, 60)
 class Look:
     """The panel's widgets, in the order in which `read` takes their values."""
 
-    inputs: list[gr.Component]
+    inputs: Sequence[gr.Component]
 
 
 def build() -> Look:
@@ -58,7 +59,9 @@ def build() -> Look:
             ]
         with gr.Row(equal_height=True):
             fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
-            seed = gr.Number(0, label=texts.SEED, precision=0, minimum=0, maximum=MAX_SEED, min_width=120, elem_id="seed")
+            seed = gr.Number(
+                0, label=texts.SEED, precision=0, minimum=0, maximum=MAX_SEED, min_width=120, elem_id="seed"
+            )
         with gr.Row():
             roll = gr.Button(texts.SEED_ROLL, size="sm", min_width=120, elem_id="seed-roll")
             reset = gr.Button(texts.LOOK_RESET, size="sm", min_width=120, elem_id="look-reset")

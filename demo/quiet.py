@@ -1,4 +1,4 @@
-"""Keeps the chatter of native libraries (MediaPipe, TensorFlow Lite, FFmpeg) off the user's terminal and out of scripts."""
+"""Keeps the chatter of native libraries (MediaPipe, TensorFlow Lite, FFmpeg) off terminals and out of scripts."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
 
-import gradio as gr  # noqa: E402
-from starlette.middleware import Middleware  # noqa: E402
+import gradio as gr
+from starlette.middleware import Middleware
 
-from demo import samples, texts  # noqa: E402
-from demo.errors import UsageError  # noqa: E402
-from demo.session import Visitors  # noqa: E402
-from demo.studio import Studio  # noqa: E402
+from demo import samples, texts
+from demo.errors import UsageError
+from demo.session import Visitors
+from demo.studio import Studio
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

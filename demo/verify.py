@@ -8,8 +8,10 @@ from typing import Any
 import gradio as gr
 
 from demo import cards, texts
+from demo.cards import Row
 from demo.guard import explain
 from demo.inputs import QUIET, UPLOAD_MEGABYTES
+from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
 from demo.studio import Studio
 
@@ -40,7 +42,12 @@ class Verify:
             return self._empty()
         try:
             self.visitors.of(request.session_hash).uploads.add(Path(path))
-            return report_html(self.studio.audit(path).to_dict())
+            facts = self.studio.audit(path).to_dict()
+            if facts["verdict"] == "foreign_manifest":
+                known = recognise(path)
+                if known is not None:
+                    return sample_html(facts, known)
+            return report_html(facts)
         except Exception as error:
             return cards.notice(explain(error))
 
@@ -50,25 +57,61 @@ class Verify:
 
 
 def report_html(facts: dict[str, Any]) -> str:
-    """facts: what `verify --json` prints."""
-    manifest, mark, consent, log = facts["manifest"], facts["watermark"], facts["consent"], facts["log"]
-    state = str(manifest["state"]).lower()
-    generator = manifest.get("generator")
-    made = texts.GENERATOR.format(generator=generator) if generator else ""
-    claims = f"{texts.CLAIMS} {'; '.join(map(str, manifest['claims']))}" if manifest.get("claims") else ""
-    manifest_mood = {"trusted": "good", "none": "none"}.get(state, "bad" if state == "invalid" else "none")
-    found = texts.WATERMARK_FOUND.format(id=mark["id"]) if mark["found"] else texts.WATERMARK_NONE
-    consent_state = str(consent["state"]).lower()
-    known = bool(consent.get("record_id"))
-    rows = [
-        (texts.ROW_MANIFEST, manifest_mood, texts.MANIFEST_STATE.get(state, str(manifest["state"])), f"{made} {claims}".strip()),
-        (texts.ROW_WATERMARK, "good" if mark["found"] else "none", found, ""),
-        (
+    """The report as HTML. facts: what `verify --json` prints; its strings come from the file and are escaped."""
+    verdict, contradictions = str(facts["verdict"]), facts["contradictions"]
+    summary = "" if contradictions else str(facts["summary"])
+    rows = [manifest_row(facts["manifest"]), *_other_rows(facts)]
+    return cards.report_card(texts.VERDICT.get(verdict, verdict), summary, contradictions, rows)
+
+
+def sample_html(facts: dict[str, Any], known: Recognised) -> str:
+    """The report on a clip that ships with the program, made on another machine with keys that are gone."""
+    rows = [manifest_row(facts["manifest"], "sample"), *_other_rows(facts)]
+    if known.marked:
+        word, sentence = texts.WATERMARK["sample"]
+        rows[1] = Row(texts.ROW_WATERMARK, "good", word, sentence.format(id=known.watermark_id))
+    return cards.report_card(texts.VERDICT["sample"], texts.SAMPLE_SUMMARY, (), rows)
+
+
+def manifest_row(manifest: dict[str, Any], state: str = "") -> Row:
+    """What the signed manifest says. state: overrides the one read."""
+    state = state or str(manifest["state"])
+    word, sentence = texts.MANIFEST[state]
+    details = [(label, str(manifest[key])) for key, label in texts.MANIFEST_FACTS.items() if manifest.get(key)]
+    for key, label in (("claims", texts.MANIFEST_CLAIMS), ("failures", texts.MANIFEST_FAILURES)):
+        if manifest.get(key):
+            details.append((label, "; ".join(map(str, manifest[key]))))
+    mood = {"Trusted": "good", "sample": "good", "Invalid": "bad"}.get(state, "none")
+    return Row(texts.ROW_MANIFEST, mood, word, sentence, tuple(details))
+
+
+def _other_rows(facts: dict[str, Any]) -> list[Row]:
+    """Watermark, consent and log, in this order."""
+    mark, consent, log = facts["watermark"], facts["consent"], facts["log"]
+    seen = "found" if mark["found"] else "trace" if mark.get("trace") else "none"
+    mark_word, mark_sentence = texts.WATERMARK[seen]
+    consent_word, consent_sentence = texts.CONSENT[consent["state"]]
+    log_word, log_sentence = texts.LOG[log["included"]]
+    consent_facts = ((texts.CONSENT_RECORD, consent["record_id"]), (texts.CONSENT_BASIS, consent.get("basis")))
+    log_facts = ((texts.LOG_ENTRY, log.get("index")), (texts.LOG_MADE, log.get("made_at")))
+    return [
+        Row(texts.ROW_WATERMARK, "good" if seen == "found" else "none", mark_word, mark_sentence.format(id=mark["id"])),
+        Row(
             texts.ROW_CONSENT,
-            "good" if known and consent_state not in ("withdrawn", "revoked") else "bad" if known else "none",
-            texts.CONSENT_STATE.get(consent_state, consent_state),
-            str(consent["record_id"]) if known else "",
+            {"valid": "good", "withdrawn": "bad", "unknown": "bad"}.get(consent["state"], "none"),
+            consent_word,
+            consent_sentence.format(**consent),
+            _given(consent_facts),
         ),
-        (texts.ROW_LOG, "good" if log["included"] else "none", texts.LOG_IN if log["included"] else texts.LOG_OUT, ""),
+        Row(
+            texts.ROW_LOG,
+            {True: "good", False: "bad"}.get(log["included"], "none"),
+            log_word,
+            log_sentence,
+            _given(log_facts),
+        ),
     ]
-    return cards.report_card(facts["summary"], facts["contradictions"], rows)
+
+
+def _given(facts: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((label, str(value)) for label, value in facts if value not in (None, ""))

@@ -68,7 +68,10 @@ class Sample:
 
 def recipes() -> list[Sample]:
     """Every sample, whether its files exist or not."""
-    return [Sample(recipe.name, recipe.title, recipe) for recipe in (Recipe(**entry) for entry in json.loads(RECIPES.read_text("utf-8")))]
+    return [
+        Sample(recipe.name, recipe.title, recipe)
+        for recipe in (Recipe(**entry) for entry in json.loads(RECIPES.read_text("utf-8")))
+    ]
 
 
 def ready() -> list[Sample]:

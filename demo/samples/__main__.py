@@ -1,4 +1,4 @@
-"""`python -m demo.samples`: synthesise the sample voices and make the prepared clips, through the real consent and seal.
+"""`python -m demo.samples`: synthesise the voices and make the prepared clips, through the real consent and seal.
 
 Needs flite and espeak-ng (Debian packages of these names) for the voices. The clips are signed by an authority that
 lives for this one run; its public certificate is kept beside them, its private key is destroyed.
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import av
@@ -62,7 +63,7 @@ def make_clips(chosen: list[Sample]) -> None:
             made = studio.create(
                 sample.photo,
                 sample.speech,
-                lambda photo, speech, attestation=attestation: studio.consent(attestation, photo, speech),
+                partial(studio.consent, attestation),
                 sample.clip,
                 controls=Controls(**recipe.controls),
                 fps=recipe.fps,
