@@ -75,7 +75,7 @@ class FaceSpace:
         `blink_left`, `blink_right` (the person's own; 1 = shut), `gaze_yaw`, `gaze_pitch` (per degree; positive to the
         viewer's right, down), `brow_raise`, `brow_raise_left`, `brow_raise_right`, `brow_frown`, and of the mouth (1 = as strong
         as people do in speech) `jaw_open`, `lip_round`, `lip_spread`, `lip_close`, `upper_lip_raise`, `lower_lip_tuck`,
-        `smile`, `mouth_frown`. Raises ValueError for another name.
+        `smile`, `smirk`, `mouth_frown`. Raises ValueError for another name.
         """
         if name not in self.directions:
             raise ValueError(f"the face space has no direction '{name}'; it has {', '.join(sorted(self.directions))}")

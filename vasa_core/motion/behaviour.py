@@ -43,7 +43,7 @@ class Behaviour:
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> Behaviour:
         """From weights named behaviour.FIELD; fields that are not there keep their defaults."""
         names = [f.name for f in fields(cls)]
-        return cls(**{n: float(tensors[f"behaviour.{n}"]) for n in names if f"behaviour.{n}" in tensors})
+        return cls(**{n: float(tensors[f"behaviour.{n}"].ravel()[0]) for n in names if f"behaviour.{n}" in tensors})
 
 
 # Streams of randomness: adding one must not change the others, and a longer speech must begin like a shorter one.

@@ -243,7 +243,8 @@ def lip_measures(shape: np.ndarray) -> dict[str, np.ndarray]:
         "lower": -y[:, [17, 14, 84, 314]].mean(1),
         "corners": -y[:, [61, 291]].mean(1),
         "forward": -z[:, [0, 17, 13, 14]].mean(1),
-        "chin_to_lip": y[:, 152] - y[:, 17],
+        "corner_left": x[:, 291] - y[:, 291],
+        "corner_right": -x[:, 61] - y[:, 61],
     }
 
 
@@ -273,6 +274,7 @@ def directions(space: FaceSpace, code: np.ndarray, moved: np.ndarray, weight: np
     out["upper_lip_raise"] = aim(upper=1.0, lower=0.0, width=0.0, jaw=0.0)
     out["lower_lip_tuck"] = aim(lower=0.8, upper=0.3, jaw=0.0)
     out["smile"] = aim(corners=1.0, width=1.0, opening=0.0, jaw=0.0)
+    out["smirk"] = aim(corner_left=1.0, corner_right=0.0, opening=0.0, jaw=0.0)
     out["mouth_frown"] = aim(corners=-1.0, width=-0.1, opening=0.0, jaw=0.0)
     return out
 
