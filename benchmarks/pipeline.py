@@ -90,14 +90,9 @@ def main() -> None:
         print(f"{name:<50}{value:6.2f} s")
     frames, wall = sealed.frames, best["whole path, wall"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{frames} frames at {arguments.fps} fps, {size / 1e6:.2f} MB: {frames / wall:.1f} frames per second of wall time,"
-    )
-    print(
-        f"{sealed.seconds / wall:.2f} x real time, {best['whole path, CPU'] / frames * 1000:.1f} CPU-ms per frame, ",
-        end="",
-    )
-    print(f"peak memory {peak:.2f} GiB, manifest {sealed.manifest_state}")
+    print(f"{frames} frames at {arguments.fps} fps, {size / 1e6:.2f} MB, manifest {sealed.manifest_state}")
+    print(f"{frames / wall:.1f} frames per second of wall time, {sealed.seconds / wall:.2f} x real time")
+    print(f"{best['whole path, CPU'] / frames * 1000:.1f} CPU-ms per frame, peak memory {peak:.2f} GiB")
 
 
 if __name__ == "__main__":

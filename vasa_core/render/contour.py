@@ -52,6 +52,25 @@ class SoftPolygon:
         soft = cv2.GaussianBlur(canvas, (0, 0), self._feather)
         return (soft.astype(np.float32) / 255)[..., None]
 
+    def paint_out(
+        self, texture: np.ndarray, points: np.ndarray, tone: np.ndarray, strength: float = 1, grow: int = 0
+    ) -> np.ndarray:
+        """A copy of `texture` uint8 (H, W, C) with the inside painted in one colour `tone` (C,).
+
+        strength: 0..1 opacity.  grow: pixels by which the area is widened, or narrowed if negative.
+        """
+        outline = self.outline(points)
+        left, top = np.floor(outline.min(0)).astype(int) - 6
+        right, bottom = np.ceil(outline.max(0)).astype(int) + 7
+        mask = self.mask(outline, (left, top), (right - left, bottom - top))
+        change = cv2.dilate if grow > 0 else cv2.erode
+        mask = change(mask, np.ones((3, 3)), iterations=abs(grow))
+        mask = cv2.GaussianBlur(mask, (0, 0), 0.8)[..., None] * strength
+        out = texture.copy()
+        patch = out[top:bottom, left:right]
+        patch[:] = np.clip(patch * (1 - mask) + tone * mask + 0.5, 0, 255).astype(np.uint8)
+        return out
+
 
 def window(outline: np.ndarray, pad: int, limit: int) -> tuple[int, int, int, int] | None:
     """left, top, right, bottom of the contour's bounding box grown by `pad`, or None if outside the frame."""

@@ -40,6 +40,15 @@ class Eye:
         self.span = float(np.ptp(outline[:, 0]))
         self.gap = float(self._gap(points))
 
+    def shut(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
+        """`texture` uint8 (CANVAS, CANVAS, 4) with the eye painted over in the tone of its upper lid's rim.
+
+        The eyeball is a layer of its own; under it, nothing of the eye may shine through where shut lids meet.
+        """
+        x, y = np.round(portrait.landmarks[self.upper[1:-1], :2]).astype(int).T
+        tone = np.append(np.median(portrait.texture[y, x], axis=0), 255)
+        return self._contour.paint_out(texture, portrait.landmarks, tone, grow=-1)
+
     def _gap(self, points: np.ndarray) -> float:
         """Mean opening between the lids, corners left out, in the unit of `points`."""
         return float(np.linalg.norm(points[self.upper[2:-2], :2] - points[self.lower[2:-2], :2], axis=1).mean())
@@ -64,14 +73,15 @@ class Eye:
         alpha = np.clip((1.08 * self.radius - distance) / (0.16 * self.radius + 1.0) + 0.5, 0, 1)
         rings = np.clip(np.round(distance).astype(int), 0, 63)
         weight = np.bincount(rings.ravel(), inner.ravel(), 64)
+        own = cv2.GaussianBlur(inner, (0, 0), 0.8)  # lashes over the iris must not turn with it
         completed = picture.copy()
         for channel in range(3):
             total = np.bincount(rings.ravel(), (picture[..., channel] * inner).ravel(), 64)
             seen = weight > 0
             mean = total[seen] / weight[seen] if seen.any() else [picture[..., channel].mean()]
             ring = np.interp(np.arange(64), np.flatnonzero(seen) if seen.any() else [0], mean)
-            hidden = 0.88 * ring[rings]  # the lid's shadow lies on what it covers
-            completed[..., channel] = picture[..., channel] * visible + hidden * (1 - visible)
+            hidden = 0.88 * np.interp(distance, np.arange(64), ring)  # the lid's shadow lies on what it covers
+            completed[..., channel] = picture[..., channel] * own + hidden * (1 - own)
         # Veins, lashes and the eye's corners are detail of the white that stays in place when the iris turns.
         keep = (cv2.GaussianBlur(visible, (0, 0), 1.0) * (1 - alpha))[..., None]
         self._ball = self._white + keep * (picture - self._white)
@@ -115,5 +125,5 @@ def eyes_of(portrait: Portrait) -> list[Eye]:
 
 
 def frame_affine(origin: np.ndarray, placed: np.ndarray) -> np.ndarray:
-    """(2, 3) canvas-to-frame map from where three resting points `origin` (3, 2) went: `placed` (3, 2) canvas pixels."""
+    """(2, 3) canvas-to-frame map that takes three resting points (3, 2) to where they went (3, 2), canvas pixels."""
     return cv2.getAffineTransform(origin.astype(np.float32), (placed - MARGIN).astype(np.float32))

@@ -20,6 +20,7 @@ UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045)
 LOWER_TEETH = (0.092, 0.098, 0.098, 0.070, 0.050)
 UPPER_EDGE = 0.045  # of the upper incisors below the resting lip line, in mouth widths
 LOWER_EDGE = 0.045  # of the lower incisors below the resting lip line
+TOOTH_LENGTH = 0.24  # as far as lips ever bare them, in mouth widths
 DRAW_SCALE = 4  # teeth are drawn this much larger, then averaged down
 LIP_POINTS = np.concatenate([UPPER_LIP, LOWER_LIP])
 
@@ -51,44 +52,25 @@ class Mouth:
         self._tongue = self._make_tongue(size, tones["flesh"])
 
     def seal_lips(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
-        """`texture` (CANVAS, CANVAS, C) with what the photo shows between the lips painted in the tone of their seam.
+        """`texture` uint8 (CANVAS, CANVAS, 4) with what the photo shows between the lips painted in the tone of their seam.
 
         Lips that a smile holds apart are brought together when they rest; without this, a thread of teeth would shine
         through where they meet.
         """
-        outline = self._contour.outline(portrait.landmarks)
-        left, top = np.floor(outline.min(0)).astype(int) - 6
-        right, bottom = np.ceil(outline.max(0)).astype(int) + 7
         gap = (portrait.landmarks[LOWER_LIP, :2] - portrait.landmarks[UPPER_LIP, :2])[:, 1].max()
-        reach = np.clip(gap / 4 - 0.5, 0, 1)  # closed lips keep their own line
-        if reach == 0:
-            return texture
-        mask = self._contour.mask(outline, (left, top), (right - left, bottom - top))
-        mask = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3))), (0, 0), 0.8)[..., None] * reach
-        tone = np.append(0.5 * self._flesh, 255)[: texture.shape[2]]
-        out = texture.copy()
-        patch = out[top:bottom, left:right]
-        patch[:] = np.clip(patch * (1 - mask) + tone * mask, 0, 255).astype(np.uint8)
-        return out
+        parted = float(np.clip(gap / 4 - 0.5, 0, 1))  # closed lips keep their own line
+        tone = np.append(0.5 * self._flesh, 255)
+        return self._contour.paint_out(texture, portrait.landmarks, tone, parted, grow=1)
 
     def _light(self, portrait: Portrait) -> float:
         """Brightness of the lit skin, 0..1: the 75th percentile of luma inside the face oval."""
-        mask = np.zeros(portrait.texture.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(portrait.landmarks[OVAL, :2]).astype(np.int32)], 1)
         luma = cv2.cvtColor(portrait.texture, cv2.COLOR_RGB2GRAY)
-        return float(np.percentile(luma[mask > 0], 75) / 255)
+        return float(np.percentile(luma[_inside(portrait, OVAL)], 75) / 255)
 
     def _tones(self, portrait: Portrait) -> dict[str, np.ndarray]:
         """RGB colours (3,) of teeth, flesh and the dark, in the light and the palette of this picture."""
-        outline = portrait.landmarks[OVAL, :2]
-        mask = np.zeros(portrait.texture.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
-        skin = np.median(portrait.texture[mask > 0], axis=0)
-        lips: np.ndarray = np.zeros(mask.shape, np.uint8)
-        lip_hull = cv2.convexHull(np.round(portrait.landmarks[LIP_POINTS, :2]).astype(np.int32))
-        cv2.fillConvexPoly(lips, lip_hull, 1)
-        lips = np.asarray(cv2.dilate(lips, np.ones((3, 3))))
-        red = np.median(portrait.texture[lips > 0], axis=0)
+        skin = np.median(portrait.texture[_inside(portrait, OVAL)], axis=0)
+        red = np.median(portrait.texture[_inside(portrait, LIP_POINTS)], axis=0)
         chroma = float((skin.max() - skin.min()) / max(skin.max(), 1.0))
         colour = np.clip((chroma - 0.02) / 0.12, 0, 1)  # 0 for black and white pictures and pale statues
 
@@ -107,53 +89,22 @@ class Mouth:
 
     def _teeth(self, half: tuple[float, ...], edge: float, side: int, size: int, tone: np.ndarray) -> np.ndarray:
         """One row of teeth, premultiplied float32 (size, size, 4); side -1 hangs from above, +1 stands from below."""
-        unit = self.width * DRAW_SCALE
-        big = size * DRAW_SCALE
-        colour = np.zeros((big, big, 3), np.float32)
-        alpha = np.zeros((big, big), np.uint8)
-        centre = big / 2
-        rows = np.arange(big, dtype=np.float32)[:, None]
-        length = 0.24 * unit
-        for direction in (-1, 1):
-            left = 0.0
-            for i, width in enumerate(half):
-                # The arch bends away: outer teeth end a little higher and catch less light.
-                outward = (left + width / 2) / sum(half)
-                rim = centre + edge * unit - 0.05 * unit * outward**2
-                x0, x1 = left * unit, (left + width) * unit
-                gap = 0.0015 * unit
-                middle = centre + direction * (x0 + x1) / 2
-                half_width = (x1 - x0) / 2 - gap
-                tip = rim
-                far = tip + side * length
-                axes = (max(int(half_width), 1), max(int(length / 2), 1))
-                box = np.zeros_like(alpha)
-                top, bottom = (far, tip) if side < 0 else (tip, far)
-                radius = 0.35 * half_width
-                cv2.rectangle(
-                    box,
-                    (int(middle - half_width), int(top + (radius if side > 0 else 0))),
-                    (int(middle + half_width), int(bottom - (radius if side < 0 else 0))),
-                    255,
-                    -1,
-                )
-                cv2.ellipse(
-                    box, (int(middle), int(tip + side * radius)), (axes[0], max(int(radius), 1)), 0, 0, 360, 255, -1
-                )
-                columns = np.arange(big, dtype=np.float32)[None]
-                round_shade = 1 - 0.10 * np.clip(np.abs(columns - middle) / max(half_width, 1), 0, 1) ** 2.5
-                depth_shade = 1 - 0.6 * outward**1.6
-                root_shade = 1 - 0.22 * np.clip(np.abs(rows - tip) / length, 0, 1)
-                inside = box > 0
-                shade = (round_shade * depth_shade * root_shade)[..., None] * tone.astype(np.float32)
-                colour[inside] = shade[inside]
-                alpha = np.maximum(alpha, box)
-                left += width
-        covered = (alpha > 0).astype(np.float32)
-        layer = np.dstack([colour * covered[..., None], covered])
+        fine = size * DRAW_SCALE
+        rows, columns = np.mgrid[0:fine, 0:fine].astype(np.float32)
+        x, y = (np.stack([columns, rows]) + 0.5 - fine / 2) / (self.width * DRAW_SCALE)  # mouth widths from the seam
+        ends, widths = np.cumsum(half), np.array(half)
+        tooth = np.minimum(np.searchsorted(ends, np.abs(x)), len(half) - 1)
+        centre = ends[tooth] - widths[tooth] / 2
+        across = np.abs(np.abs(x) - centre) / (widths[tooth] / 2)  # 0 in the middle of a tooth, 1 at its sides
+        outward = centre / ends[-1]
+        # The arch bends away: outer teeth end a little higher and catch less light.
+        along = side * (y - edge + 0.05 * outward**2) / TOOTH_LENGTH  # 0 at the biting edge, 1 at the root
+        inside = (along > 0.14 * across**4) & (along < 1) & (across < 0.98)
+        shade = (1 - 0.10 * across**2.5) * (1 - 0.6 * outward**1.6) * (1 - 0.22 * np.clip(along, 0, 1))
+        layer = np.dstack([shade[..., None] * tone, np.ones_like(shade)]) * inside[..., None]
         # Blur a touch: photographs never resolve the gaps between teeth sharply.
-        layer = cv2.GaussianBlur(layer, (0, 0), 0.6 * DRAW_SCALE)
-        return cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+        layer = cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.6 * DRAW_SCALE)
+        return cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA)
 
     def _make_tongue(self, size: int, tone: np.ndarray) -> np.ndarray:
         """The tongue's hump, premultiplied float32 (size, size, 4), its top edge at the seam."""
@@ -214,3 +165,10 @@ class Mouth:
         target = anchors - corner + drop * (anchors[2] - anchors[0])
         matrix = cv2.getAffineTransform(origin.astype(np.float32), target.astype(np.float32))
         return cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def _inside(portrait: Portrait, points: np.ndarray) -> np.ndarray:
+    """bool (CANVAS, CANVAS): inside the convex hull of some landmarks."""
+    mask = np.zeros(portrait.texture.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(portrait.landmarks[points, :2]).astype(np.int32)), 1)
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3)))) > 0

@@ -72,7 +72,10 @@ class LiveRenderer:
         self._sheet = build_sheet(portrait)
         self._mouth = Mouth(portrait)
         self._eyes = eyes_of(portrait)
-        self._person = oversample(self._mouth.seal_lips(portrait, portrait.person))
+        person = self._mouth.seal_lips(portrait, portrait.person)
+        for eye in self._eyes:
+            person = eye.shut(portrait, person)
+        self._person = oversample(person)
         neutral = portrait.landmarks.astype(np.float64).copy()
         neutral[:FACE_POINTS] = portrait.neutral
         centred = neutral - neutral[[234, 454]].mean(0)
