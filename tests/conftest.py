@@ -1,4 +1,4 @@
-"""What every test shares: no network, no traces in the user's home, one thread, two public-domain portraits."""
+"""What every test shares: no network, no traces in the user's home, one thread, one detector."""
 
 from __future__ import annotations
 
@@ -13,20 +13,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("CANDOR_HOME", tempfile.mkdtemp(prefix="candor-tests-"))
 
 import matplotlib.cbook
-import numpy as np
 import pytest
-import skimage.data
 import torch
 
 from vasa_core.face.detector import FaceDetector
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def astronaut() -> np.ndarray:
-    """Eileen Collins, NASA: uint8 (512, 512, 3), a face of 109 pixels. Public domain."""
-    return skimage.data.astronaut()
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ class DetectorConfig:
     human: float = 0.67  # score from which a face counts as human
     small: int = 160  # pixels; from MIN_FACE to here a face is usable but will look soft
     turned: float = 25.0  # degrees; from here to MAX_TURN the far side of the face will be guessed
+    room: float = 0.03  # face sizes between the face and the picture's edge
     dark: float = 40.0  # mean luma of the face, 0..255
 
 
@@ -128,26 +129,22 @@ class FaceDetector:
 
     def _faces(self, pixels: np.ndarray) -> list[FaceBox]:
         pyramid = _Pyramid(pixels)
-        faces: list[FaceBox] = []
-        candidates = self._candidates(pyramid)
-        for turn in (np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
-            candidates = candidates or self._candidates(pyramid, turn)
-        for candidate in candidates[: self.config.max_candidates]:
-            points = self._mesh(pyramid, candidate)
-            if points is None:
-                continue
-            score = self._humanity(pyramid, candidate, points)
-            if score < self.config.human:
-                continue
-            face = self._measure(pixels, points, score)
-            if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
-                faces.append(face)
-        return sorted(faces, key=lambda face: -face.size)
+        for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
+            faces: list[FaceBox] = []
+            for candidate in self._candidates(pyramid, turn)[: self.config.max_candidates]:
+                face = self._judged(pixels, pyramid, candidate)
+                if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
+                    faces.append(face)
+            if faces:
+                return sorted(faces, key=lambda face: -face.size)
+        return []
 
     def _candidates(self, pyramid: _Pyramid, turn: float = 0.0) -> list[Detection]:
         """Detections in photo pixels, without duplicates, best score first; looked for in a photo turned by `turn`."""
         found: list[Detection] = []
         for number, view in enumerate(self._views(pyramid)):
+            if turn and number >= 2:
+                break  # a photo on its side is worth a hint, not a search of every corner
             image, back = pyramid.cut(*view, turn, self.config.view)
             detections = self._graphs.detect(image, "full")
             if number < 2:  # the whole picture: the short-range detector is better at close-ups
@@ -175,6 +172,13 @@ class FaceDetector:
             side /= 2
 
     # -- judge and measure
+
+    def _judged(self, pixels: np.ndarray, pyramid: _Pyramid, candidate: Detection) -> FaceBox | None:
+        points = self._mesh(pyramid, candidate)
+        if points is None:
+            return None
+        score = self._humanity(pyramid, candidate, points)
+        return self._measure(pixels, points, score) if score >= self.config.human else None
 
     def _humanity(self, pyramid: _Pyramid, candidate: Detection, points: np.ndarray) -> float:
         """How surely this is a human face: at most 1, above 0.75 for nearly all; see DetectorConfig for its parts."""
@@ -220,10 +224,10 @@ class FaceDetector:
             return None
         yaw, pitch, roll = head_angles(points)
         face = FaceBox((left, top, right, bottom), points, yaw, pitch, roll, score)
-        seen = (right - left) * (bottom - top) / float(np.prod(high - low))
-        return replace(face, advice=self._advice(pixels, face, seen))
+        room = min(*low, *([width, height] - high)) / face.size  # negative where the picture cuts the face off
+        return replace(face, advice=self._advice(pixels, face, float(room)))
 
-    def _advice(self, pixels: np.ndarray, face: FaceBox, seen: float) -> str:
+    def _advice(self, pixels: np.ndarray, face: FaceBox, room: float) -> str:
         left, top, right, bottom = face.box
         patch = pixels[top : bottom : max(1, (bottom - top) // 64), left : right : max(1, (right - left) // 64)]
         luma = float((patch @ np.array([0.299, 0.587, 0.114])).mean())
@@ -235,8 +239,8 @@ class FaceDetector:
             sentences.append(f"The face is turned {turn:.0f} degrees: a frontal picture looks better.")
         if self.config.turned < abs(face.roll) <= MAX_TURN:
             sentences.append(f"The head is tilted {abs(face.roll):.0f} degrees: an upright picture looks better.")
-        if seen < 0.98:
-            sentences.append("The face is cut off at the picture's edge: leave some room around the head.")
+        if room < self.config.room:
+            sentences.append("The face is at the picture's edge: leave some room around the head.")
         if luma < self.config.dark:
             sentences.append("The face is very dark: a brighter picture looks better.")
         return " ".join(sentences)
