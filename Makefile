@@ -19,6 +19,7 @@ lint:
 bench: ## print every published figure
 	@scripts/setup.sh test
 	.venv/bin/python -m benchmarks.pipeline
+	.venv/bin/python -m benchmarks.startup
 
 setup:
 	@scripts/setup.sh run
