@@ -42,7 +42,7 @@ class WatermarkRow:
 
 @dataclass(frozen=True)
 class ConsentRow:
-    """state: "valid", "withdrawn", "expired", "unknown" (named, but not in the ledger) or "none" (nothing names one)."""
+    """state: "valid", "withdrawn", "expired", "unknown" (named, but not in the ledger) or "none" (nothing named)."""
 
     state: str
     record_id: str | None = None
@@ -155,7 +155,7 @@ def _open(vault: Vault, path: Path) -> tuple[ManifestReading, list[Any]]:
             with path.open("rb") as file:
                 manifest = ManifestSigner(vault.authority).read(file, mime)
     except OSError as error:
-        raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path and the rights.") from error
+        raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path.") from error
     try:
         return manifest, sample_frames(path, SAMPLED_FRAMES)
     except UnreadableVideo:
@@ -206,7 +206,9 @@ def _look_up_consent(vault: Vault, record_id: str, log: LogRow, found: list[Cont
     if made is not None and made > expires:
         found.append(Contradiction("made_after_expiry", "The video was made after its consent had expired."))
     state = "withdrawn" if withdrawn else "expired" if vault.clock() >= expires else "valid"
-    return ConsentRow(state, record_id, body["processing"]["basis"], _day(expires), _day(withdrawn) if withdrawn else "")
+    return ConsentRow(
+        state, record_id, body["processing"]["basis"], _day(expires), _day(withdrawn) if withdrawn else ""
+    )
 
 
 def _compare(
@@ -217,10 +219,10 @@ def _compare(
     present = manifest.state != "none"
     capture = [kind for kind in manifest.source_types if kind in CAPTURE_TYPES]
     if (mark.found or mark.trace) and capture:
-        text = f"The pixels carry this installation's watermark, but the manifest claims a camera ({', '.join(capture)})."
+        text = f"The pixels carry Candor's watermark, but the manifest claims a camera ({', '.join(capture)})."
         found.append(Contradiction("capture_claim", text))
     if mark.found and manifest.state == "Valid":
-        text = f"The pixels carry this installation's watermark, but somebody else signed the manifest ({manifest.signer})."
+        text = f"The pixels carry Candor's watermark, but somebody else signed the manifest ({manifest.signer})."
         found.append(Contradiction("foreign_signer", text))
     if named_mark and mark.found and named_mark != mark.id:
         text = f"The manifest names watermark {named_mark}, the pixels carry {mark.id}: the picture was swapped."
@@ -254,11 +256,10 @@ def _check_declaration(vault: Vault, manifest: ManifestReading, consent: Consent
         entries = vault.ledger.entries("consent", consent.record_id or "")
     except LedgerError:
         return []  # named already
-    logged = entries[0].body.get("record_sha256") if entries else None
-    if logged is not None and consent.record_id == manifest.consent.get("record_id"):
-        if logged != manifest.consent.get("record_sha256"):
-            text = "The consent record in the ledger is not the one the manifest was made with."
-            return [Contradiction("record_changed", text)]
+    same_record = bool(entries) and consent.record_id == manifest.consent.get("record_id")
+    if same_record and entries[0].body.get("record_sha256") != manifest.consent.get("record_sha256"):
+        text = "The consent record in the ledger is not the one the manifest was made with."
+        return [Contradiction("record_changed", text)]
     return []
 
 
@@ -291,8 +292,9 @@ def _summary(
         "altered": " ".join(item.text for item in found),
         "sealed": f"{made}: the signed manifest is intact and trusted here, and the watermark {mark.id} agrees.",
         "stripped_copy": (
-            f"{made}: its watermark {mark.id} is in the pixels. The signed manifest was removed; the ledger remembers it "
-            f"({log.manifest_label or 'not logged'}). This is a match by watermark, not proof that nothing was edited."
+            f"{made}: its watermark {mark.id} is in the pixels. The signed manifest was removed; the ledger remembers "
+            f"it ({log.manifest_label or 'not logged'}). This is a match by watermark (a soft match), not proof that "
+            "nothing was edited."
         ),
         "foreign_manifest": (
             f"The file carries an intact manifest of somebody this installation does not know ({manifest.signer}). "
@@ -300,8 +302,8 @@ def _summary(
         ),
         "trace": "There are traces of this installation's watermark, but its number can no longer be read.",
         "nothing": (
-            "No manifest and no watermark of this installation were found. That says nothing about where the file comes "
-            "from: both can be removed, and other programs leave neither. It is not a sign of authenticity."
+            "No manifest and no watermark of this installation were found. That says nothing about where the file "
+            "comes from: both can be removed, and other programs leave neither. It is not a sign of authenticity."
         ),
     }
     text = lines[verdict]

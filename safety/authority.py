@@ -53,21 +53,15 @@ def load_authority(folder: Path, environment: Mapping[str, str]) -> Authority:
     )
     if key and chain:
         key_pem = from_environment("CANDOR_SIGNING_KEY", key)
-        return _authority(
-            key_pem, from_environment("CANDOR_SIGNING_CHAIN", chain), development=False
-        )
+        return _authority(key_pem, from_environment("CANDOR_SIGNING_CHAIN", chain), development=False)
     if key or chain:
         missing = "CANDOR_SIGNING_CHAIN" if key else "CANDOR_SIGNING_KEY"
-        raise AuthorityError(
-            f"{missing} is not set. Set both the signing key and its chain, or neither."
-        )
+        raise AuthorityError(f"{missing} is not set. Set both the signing key and its chain, or neither.")
     signer = (folder / "signer.pem").read_bytes()
     authority = _authority(signer, signer, development=True)
     leaf = x509.load_pem_x509_certificates(signer)[0]
     if leaf.not_valid_after_utc - datetime.now(UTC) < timedelta(days=RENEW_DAYS):
-        root_key = serialization.load_pem_private_key(
-            (folder / "root.key").read_bytes(), password=None
-        )
+        root_key = serialization.load_pem_private_key((folder / "root.key").read_bytes(), password=None)
         root = x509.load_pem_x509_certificate(authority.anchor_pem.encode())
         assert isinstance(root_key, ec.EllipticCurvePrivateKey)
         scratch = folder / f".signer-{secrets.token_hex(8)}"
@@ -95,9 +89,7 @@ def generated_authority() -> dict[str, bytes]:
     }
 
 
-def _issue_signer(
-    root_key: ec.EllipticCurvePrivateKey, root: x509.Certificate
-) -> bytes:
+def _issue_signer(root_key: ec.EllipticCurvePrivateKey, root: x509.Certificate) -> bytes:
     """A new leaf key and its chain, as one PEM file: key, leaf, root."""
     key = ec.generate_private_key(ec.SECP256R1())
     # emailProtection is the one usage that C2PA readers accept without extra configuration.
@@ -127,9 +119,7 @@ def _authority(key_pem: bytes, chain_pem: bytes, development: bool) -> Authority
         raise AuthorityError(
             "The signing key or chain is no readable PEM. Give an EC P-256 key and its certificates."
         ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
-        key.curve, ec.SECP256R1
-    ):
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise AuthorityError(
             "The signing key is no EC P-256 key. Make one with `openssl ecparam -name prime256v1 -genkey`."
         )
@@ -138,15 +128,11 @@ def _authority(key_pem: bytes, chain_pem: bytes, development: bool) -> Authority
             "The signing key does not belong to the first certificate of the chain. Put the leaf first."
         )
     if certificates[0].not_valid_after_utc < datetime.now(UTC) and not development:
-        raise AuthorityError(
-            "The signing certificate has expired. Set CANDOR_SIGNING_CHAIN to a renewed one."
-        )
+        raise AuthorityError("The signing certificate has expired. Set CANDOR_SIGNING_CHAIN to a renewed one.")
     pem = serialization.Encoding.PEM
     return Authority(
         key=key,
-        chain_pem=b"".join(
-            certificate.public_bytes(pem) for certificate in certificates
-        ).decode(),
+        chain_pem=b"".join(certificate.public_bytes(pem) for certificate in certificates).decode(),
         anchor_pem=certificates[-1].public_bytes(pem).decode(),
         fingerprint=certificates[-1].fingerprint(hashes.SHA256()).hex(),
         development=development,
@@ -179,9 +165,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=days))
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

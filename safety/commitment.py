@@ -25,9 +25,7 @@ class Commitments:
     speech_file: str
 
 
-def commit(
-    photo: Photo, speech: Speech, photo_salt: bytes, speech_salt: bytes
-) -> Commitments:
+def commit(photo: Photo, speech: Speech, photo_salt: bytes, speech_salt: bytes) -> Commitments:
     """photo.pixels uint8 (H, W, 3); speech.samples float32 (n,), speech.playback int16 (m, channels)."""
     return Commitments(
         photo_pixels=commit_photo(photo, photo_salt),
@@ -38,9 +36,7 @@ def commit(
 
 
 def commit_photo(photo: Photo, salt: bytes) -> str:
-    return _digest(
-        salt, b"candor/photo-pixels/1", photo.pixels.astype(np.uint8, copy=False)
-    )
+    return _digest(salt, b"candor/photo-pixels/1", photo.pixels.astype(np.uint8, copy=False))
 
 
 def commit_speech(speech: Speech, salt: bytes) -> str:

@@ -56,9 +56,7 @@ class Attestation:
 
     def __post_init__(self) -> None:
         if self.basis not in get_args(Basis):
-            raise ConsentInvalid(
-                f"The basis {self.basis!r} is unknown; choose one of {', '.join(get_args(Basis))}."
-            )
+            raise ConsentInvalid(f"The basis {self.basis!r} is unknown; choose one of {', '.join(get_args(Basis))}.")
         for name, limit, required in (
             ("subject", MAX_NAME, True),
             ("attester", MAX_NAME, True),
@@ -67,23 +65,14 @@ class Attestation:
         ):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > limit:
-                raise ConsentInvalid(
-                    f"The {name} must be text of at most {limit} characters; shorten it."
-                )
+                raise ConsentInvalid(f"The {name} must be text of at most {limit} characters; shorten it.")
             if required and not value.strip():
                 raise ConsentInvalid(f"The {name} is empty; fill it in.")
             if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
-                raise ConsentInvalid(
-                    f"The {name} contains control characters; retype it."
-                )
+                raise ConsentInvalid(f"The {name} contains control characters; retype it.")
         if type(self.expires_days) is not int or not 1 <= self.expires_days <= MAX_DAYS:
-            raise ConsentInvalid(
-                f"Consent must expire after 1 to {MAX_DAYS} days; choose a number in that range."
-            )
-        if (
-            self.basis == "self"
-            and self.subject.strip().casefold() != self.attester.strip().casefold()
-        ):
+            raise ConsentInvalid(f"Consent must expire after 1 to {MAX_DAYS} days; choose a number in that range.")
+        if self.basis == "self" and self.subject.strip().casefold() != self.attester.strip().casefold():
             raise ConsentInvalid(
                 "With the basis 'self', subject and attester must be the same person; "
                 "write the same name twice or choose 'written-consent'."
@@ -161,24 +150,16 @@ def load_consent(path: str | Path) -> ConsentRecord:
     source = Path(path)
     try:
         if source.stat().st_size > MAX_FILE_BYTES:
-            raise ConsentInvalid(
-                f"{source} is too large for a consent file. Give the file that `consent` wrote."
-            )
+            raise ConsentInvalid(f"{source} is too large for a consent file. Give the file that `consent` wrote.")
         data = json.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConsentInvalid(
-            f"The consent file {source} cannot be read ({error.strerror}). Check the path."
-        ) from error
+        raise ConsentInvalid(f"The consent file {source} cannot be read ({error.strerror}). Check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise ConsentInvalid(
-            f"{source} is no consent file. Give the file that `consent` wrote."
-        ) from error
+        raise ConsentInvalid(f"{source} is no consent file. Give the file that `consent` wrote.") from error
     try:
         return _record_from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConsentInvalid(
-            f"{source} is no complete consent file. Give the file that `consent` wrote."
-        ) from error
+        raise ConsentInvalid(f"{source} is no complete consent file. Give the file that `consent` wrote.") from error
 
 
 def attest(
@@ -193,9 +174,7 @@ def attest(
     language: of the notice that was shown ("en", "fr"). Raises ConsentInvalid, LedgerError.
     """
     if language not in NOTICE:
-        raise ConsentInvalid(
-            f"There is no consent notice in {language!r}; choose one of {', '.join(NOTICE)}."
-        )
+        raise ConsentInvalid(f"There is no consent notice in {language!r}; choose one of {', '.join(NOTICE)}.")
     now = vault.clock()
     salts = {
         "photo": secrets.token_bytes(SALT_BYTES),
@@ -232,9 +211,7 @@ def attest(
     record_id = body["record_id"]
     with vault.ledger.transaction() as connection:
         digest = hashlib.sha256(canonical).hexdigest()
-        entry = vault.ledger.append(
-            connection, "consent", str(record_id), {"record_sha256": digest}
-        )
+        entry = vault.ledger.append(connection, "consent", str(record_id), {"record_sha256": digest})
         connection.execute(
             insert(consent_records).values(
                 record_id=record_id,
@@ -253,23 +230,15 @@ def revoke(vault: Vault, record_id: str) -> None:
 
     Appends an entry; revoking twice changes nothing. Raises ConsentInvalid when the ledger has no such record.
     """
-    if not isinstance(record_id, str) or not re.fullmatch(
-        r"[0-9a-fA-F-]{36}", record_id.strip()
-    ):
+    if not isinstance(record_id, str) or not re.fullmatch(r"[0-9a-fA-F-]{36}", record_id.strip()):
         raise ConsentInvalid(
             "That is no consent record id; it has 36 characters, as in the result card or consent file."
         )
     record_id = record_id.strip().lower()
     with vault.ledger.transaction() as connection:
-        known = connection.execute(
-            select(consent_records.c.record_id).where(
-                consent_records.c.record_id == record_id
-            )
-        )
+        known = connection.execute(select(consent_records.c.record_id).where(consent_records.c.record_id == record_id))
         if known.first() is None:
-            raise ConsentInvalid(
-                f"The ledger has no consent record {record_id}. Check the id."
-            )
+            raise ConsentInvalid(f"The ledger has no consent record {record_id}. Check the id.")
         if not vault.ledger.entries("revocation", record_id, connection):
             vault.ledger.append(connection, "revocation", record_id, {})
 
@@ -279,9 +248,7 @@ def find_record(vault: Vault, record_id: str) -> dict[str, Any] | None:
 
     Raises LedgerError or ConsentInvalid when the stored record does not match the log: somebody edited the database.
     """
-    query = select(consent_records.c.body, consent_records.c.signature).where(
-        consent_records.c.record_id == record_id
-    )
+    query = select(consent_records.c.body, consent_records.c.signature).where(consent_records.c.record_id == record_id)
     with vault.ledger.transaction() as connection:
         row = connection.execute(query).one_or_none()
         entries = vault.ledger.entries("consent", record_id, connection)
@@ -290,13 +257,8 @@ def find_record(vault: Vault, record_id: str) -> dict[str, Any] | None:
         canonical, signature = bytes(row[0]), bytes(row[1])
         vault.ledger.prove(entries[0].position, connection)
     logged = entries[0].body.get("record_sha256")
-    if (
-        not vault.consent_key.verifies(canonical, signature)
-        or hashlib.sha256(canonical).hexdigest() != logged
-    ):
-        raise ConsentInvalid(
-            f"The ledger's copy of consent record {record_id} was altered. Restore it from a backup."
-        )
+    if not vault.consent_key.verifies(canonical, signature) or hashlib.sha256(canonical).hexdigest() != logged:
+        raise ConsentInvalid(f"The ledger's copy of consent record {record_id} was altered. Restore it from a backup.")
     body: dict[str, Any] = json.loads(canonical)
     return body
 
@@ -316,16 +278,12 @@ def _record_from_dict(data: Any) -> ConsentRecord:
     record = ConsentRecord(
         body=data["record"],
         signature=bytes.fromhex(data["signature"]),
-        salts={
-            name: bytes.fromhex(data["salts"][name]) for name in ("photo", "speech")
-        },
+        salts={name: bytes.fromhex(data["salts"][name]) for name in ("photo", "speech")},
         inclusion=dict(data["inclusion"]),
     )
     # Touch what later code relies on, so that a malformed file is refused here and by name.
     if record.body["schema"] != SCHEMA:
-        raise ConsentInvalid(
-            f"The consent file has schema {record.body['schema']!r}; this program needs {SCHEMA}."
-        )
+        raise ConsentInvalid(f"The consent file has schema {record.body['schema']!r}; this program needs {SCHEMA}.")
     _ = (
         record.id,
         record.expires_at,

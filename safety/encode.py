@@ -90,7 +90,7 @@ def encode(
                 _check_first(frame)
                 worker = _Encoder(frame.shape[0], frame.shape[1], playback, fps, make_writer, config)
             elif frame.shape != worker.shape or frame.dtype != np.uint8:
-                raise RenderingFailed(f"Frame {count} has shape {frame.shape}; all frames must be {worker.shape} uint8.")
+                raise RenderingFailed(f"Frame {count} is {frame.dtype} {frame.shape}, not uint8 {worker.shape}.")
             worker.put(frame)
             count += 1
             if on_frame is not None:
@@ -125,7 +125,8 @@ def _check_first(frame: np.ndarray) -> None:
         raise RenderingFailed(f"Frames must be uint8 (H, W, 3), not {frame.dtype} {frame.shape}.")
     height, width = frame.shape[:2]
     if height % BLOCK or width % BLOCK or min(height, width) < MIN_SIDE:
-        raise RenderingFailed(f"Frames are {width} x {height}; sides must be multiples of {BLOCK} and at least {MIN_SIDE}.")
+        rule = f"sides must be multiples of {BLOCK} and at least {MIN_SIDE}"
+        raise RenderingFailed(f"Frames are {width} x {height}; {rule}.")
 
 
 class _Encoder:
@@ -177,7 +178,8 @@ class _Encoder:
         if isinstance(self._failure, CandorError):
             raise self._failure
         if self._failure is not None:
-            raise SealError(f"The video could not be encoded ({self._failure}). No file was written.") from self._failure
+            cause = self._failure
+            raise SealError(f"The video could not be encoded ({cause}). No file was written.") from cause
 
     def _frames(self) -> Iterable[np.ndarray]:
         while not self._stopped.is_set():
@@ -192,7 +194,7 @@ class _Encoder:
     def _run(self) -> None:
         try:
             self._result = self._encode()
-        except Exception as error:  # noqa: BLE001 - handed to the caller's thread by _raise_failure
+        except Exception as error:  # handed to the caller's thread by _raise_failure
             self._failure = error
 
     def _encode(self) -> EncodedVideo:

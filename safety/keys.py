@@ -29,9 +29,7 @@ class SigningKey:
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError) as error:
-            raise AuthorityError(
-                "The consent key is no readable PEM private key. Restore it from a backup."
-            ) from error
+            raise AuthorityError("The consent key is no readable PEM private key. Restore it from a backup.") from error
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise AuthorityError(
                 "The consent key is no Ed25519 key. Give one made by `openssl genpkey -algorithm ed25519`."
@@ -67,11 +65,7 @@ def private_pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> 
 def load_consent_key(folder: Path, environment: Mapping[str, str]) -> SigningKey:
     """From CANDOR_CONSENT_KEY (PEM, or the path of a PEM file), else from `folder`."""
     given = environment.get("CANDOR_CONSENT_KEY")
-    return SigningKey(
-        from_environment("CANDOR_CONSENT_KEY", given)
-        if given
-        else (folder / "consent.pem").read_bytes()
-    )
+    return SigningKey(from_environment("CANDOR_CONSENT_KEY", given) if given else (folder / "consent.pem").read_bytes())
 
 
 def load_mark_key(folder: Path, environment: Mapping[str, str]) -> bytes:
@@ -82,9 +76,7 @@ def load_mark_key(folder: Path, environment: Mapping[str, str]) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise AuthorityError(
-            "The watermark key must be 64 hexadecimal digits. Make one with `openssl rand -hex 32`."
-        )
+        raise AuthorityError("The watermark key must be 64 hexadecimal digits. Make one with `openssl rand -hex 32`.")
     return key
 
 
@@ -99,9 +91,7 @@ def generated_keys() -> dict[str, bytes]:
 def from_environment(name: str, value: str) -> bytes:
     """PEM text itself, or the contents of the file it names."""
     if value.lstrip().startswith("-----BEGIN"):
-        return value.replace(
-            "\\n", "\n"
-        ).encode()  # hosting panels often store line breaks escaped
+        return value.replace("\\n", "\n").encode()  # hosting panels often store line breaks escaped
     try:
         return Path(value).read_bytes()
     except OSError as error:
@@ -115,9 +105,7 @@ def create_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
     The folder is filled under a temporary name and renamed: of two processes one wins, and the other uses its files.
     """
-    scratch = Path(
-        tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-    )  # mkdtemp makes it 0700
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mkdtemp makes it 0700
     try:
         for name, content in files.items():
             write_private(scratch / name, content)
@@ -132,9 +120,7 @@ def create_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read."""
-    with os.fdopen(
-        os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
-    ) as file:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

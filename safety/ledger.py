@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -86,26 +86,20 @@ class Ledger:
     Safe to share between threads; processes share it through the database. Raises LedgerError.
     """
 
-    def __init__(
-        self, url: str | URL, key: SigningKey, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, url: str | URL, key: SigningKey, clock: Callable[[], datetime]) -> None:
         self._key = key
         self._clock = clock
-        parsed = make_url(url)
-        options: dict[str, Any] = {"pool_pre_ping": True}
-        if parsed.get_backend_name() == "sqlite":
-            if parsed.database:
-                _touch_private(Path(parsed.database))
-            options["connect_args"] = {"timeout": BUSY_SECONDS}
-        self._engine = create_engine(parsed, **options)
-        if parsed.get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", _configure_sqlite)
+        try:
+            self._engine = _connect(make_url(url))
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            raise LedgerError(f"CANDOR_DATABASE_URL is no usable database address ({error}).") from error
         try:
             self._create_schema()
         except SQLAlchemyError as error:
             self._engine.dispose()
+            where = make_url(url).render_as_string(hide_password=True)
             raise LedgerError(
-                f"The ledger {parsed!s} cannot be opened ({_reason(error)}). Check the address and the rights."
+                f"The ledger {where} cannot be opened ({_reason(error)}). Check address and rights."
             ) from error
 
     def close(self) -> None:
@@ -124,29 +118,20 @@ class Ledger:
 
     # ---- writing
 
-    def append(
-        self, connection: Connection, kind: str, subject_id: str, body: dict[str, Any]
-    ) -> LogEntry:
+    def append(self, connection: Connection, kind: str, subject_id: str, body: dict[str, Any]) -> LogEntry:
         """Append one entry within `connection`'s transaction and sign the new tree head.
 
         body: JSON object, stored in canonical form (RFC 8785) with kind, subject id and time added.
         """
         # The update comes first: it takes the row lock (SQLite: the write lock), so that appends queue up here.
         taken = connection.execute(
-            update(log_state)
-            .where(log_state.c.id == 1)
-            .values(size=log_state.c.size + 1)
-            .returning(log_state.c.size)
+            update(log_state).where(log_state.c.id == 1).values(size=log_state.c.size + 1).returning(log_state.c.size)
         ).scalar_one()
         position = taken - 1
         time = timestamp(self._clock())
-        leaf_bytes = rfc8785.dumps(
-            {**body, "kind": kind, "subject_id": subject_id, "time": time}
-        )
+        leaf_bytes = rfc8785.dumps({**body, "kind": kind, "subject_id": subject_id, "time": time})
         connection.execute(
-            insert(log_entries).values(
-                position=position, kind=kind, subject_id=subject_id, body=leaf_bytes
-            )
+            insert(log_entries).values(position=position, kind=kind, subject_id=subject_id, body=leaf_bytes)
         )
         lookup = _node_lookup(connection)
         nodes = merkle.completed_nodes(position, merkle.leaf_hash(leaf_bytes), lookup)
@@ -155,21 +140,13 @@ class Ledger:
             [{"level": lv, "node": ix, "hash": digest} for lv, ix, digest in nodes],
         )
         root = merkle.subtree_hash(lookup, 0, taken)
-        statement = rfc8785.dumps(
-            {"origin": ORIGIN, "size": taken, "root": root.hex(), "time": time}
-        )
-        connection.execute(
-            insert(log_heads).values(
-                size=taken, head=statement, signature=self._key.sign(statement)
-            )
-        )
+        statement = rfc8785.dumps({"origin": ORIGIN, "size": taken, "root": root.hex(), "time": time})
+        connection.execute(insert(log_heads).values(size=taken, head=statement, signature=self._key.sign(statement)))
         return LogEntry(position, kind, subject_id, leaf_bytes)
 
     # ---- reading
 
-    def entries(
-        self, kind: str, subject_id: str, connection: Connection | None = None
-    ) -> list[LogEntry]:
+    def entries(self, kind: str, subject_id: str, connection: Connection | None = None) -> list[LogEntry]:
         """All entries of a kind about a subject, oldest first."""
         query = (
             select(log_entries.c.position, log_entries.c.body)
@@ -177,37 +154,24 @@ class Ledger:
             .order_by(log_entries.c.position)
         )
         with self._reading(connection) as reading:
-            return [
-                LogEntry(position, kind, subject_id, bytes(body))
-                for position, body in reading.execute(query)
-            ]
+            return [LogEntry(position, kind, subject_id, bytes(body)) for position, body in reading.execute(query)]
 
     def size(self) -> int:
         with self._reading(None) as reading:
             return int(reading.execute(select(log_state.c.size)).scalar_one())
 
-    def head(
-        self, size: int | None = None, connection: Connection | None = None
-    ) -> TreeHead:
+    def head(self, size: int | None = None, connection: Connection | None = None) -> TreeHead:
         """The signed tree head of the newest (or of a former) size. Raises LedgerError when its signature is wrong."""
-        query = (
-            select(log_heads.c.head, log_heads.c.signature)
-            .order_by(log_heads.c.size.desc())
-            .limit(1)
-        )
+        query = select(log_heads.c.head, log_heads.c.signature).order_by(log_heads.c.size.desc()).limit(1)
         if size is not None:
             query = query.where(log_heads.c.size == size)
         with self._reading(connection) as reading:
             row = reading.execute(query).one_or_none()
         if row is None:
-            raise LedgerError(
-                "The ledger has no signed tree head. Restore it from a backup."
-            )
+            raise LedgerError("The ledger has no signed tree head. Restore it from a backup.")
         return self._checked_head(bytes(row[0]), bytes(row[1]))
 
-    def prove(
-        self, position: int, connection: Connection | None = None
-    ) -> InclusionProof:
+    def prove(self, position: int, connection: Connection | None = None) -> InclusionProof:
         """Inclusion proof of one leaf in the newest signed tree.
 
         Raises LedgerError when leaf, nodes and signed root do not fit together: somebody edited the database.
@@ -222,21 +186,10 @@ class Ledger:
                 select(log_entries.c.body).where(log_entries.c.position == position)
             ).scalar_one_or_none()
             if body is None:
-                raise LedgerError(
-                    f"Entry {position} is missing from the ledger. Restore it from a backup."
-                )
-            path = tuple(
-                merkle.inclusion_path(_node_lookup(reading), position, head.size)
-            )
-        if (
-            merkle.root_from_path(
-                merkle.leaf_hash(bytes(body)), position, head.size, path
-            )
-            != head.root
-        ):
-            raise LedgerError(
-                f"Entry {position} of the ledger does not match its signed tree head. Restore a backup."
-            )
+                raise LedgerError(f"Entry {position} is missing from the ledger. Restore it from a backup.")
+            path = tuple(merkle.inclusion_path(_node_lookup(reading), position, head.size))
+        if merkle.root_from_path(merkle.leaf_hash(bytes(body)), position, head.size, path) != head.root:
+            raise LedgerError(f"Entry {position} of the ledger does not match its signed tree head. Restore a backup.")
         return InclusionProof(position, path, head)
 
     def verify(self) -> int:
@@ -254,40 +207,22 @@ class Ledger:
             reading.execute(update(log_state).values(size=log_state.c.size))
             size = int(reading.execute(select(log_state.c.size)).scalar_one())
             rows = reading.execute(
-                select(log_entries.c.position, log_entries.c.body).order_by(
-                    log_entries.c.position
-                )
+                select(log_entries.c.position, log_entries.c.body).order_by(log_entries.c.position)
             ).all()
-            heads = {
-                n: (bytes(h), bytes(s))
-                for n, h, s in reading.execute(select(log_heads))
-            }
-            stored = {
-                (lv, ix): bytes(digest)
-                for lv, ix, digest in reading.execute(select(log_nodes))
-            }
-        if [row[0] for row in rows] != list(range(size)) or set(heads) != set(
-            range(1, size + 1)
-        ):
-            raise LedgerError(
-                "Entries of the ledger are missing or were added outside it. Restore it from a backup."
-            )
+            heads = {n: (bytes(h), bytes(s)) for n, h, s in reading.execute(select(log_heads))}
+            stored = {(lv, ix): bytes(digest) for lv, ix, digest in reading.execute(select(log_nodes))}
+        if [row[0] for row in rows] != list(range(size)) or set(heads) != set(range(1, size + 1)):
+            raise LedgerError("Entries of the ledger are missing or were added outside it. Restore it from a backup.")
         for position, body in rows:
-            for level, index, digest in merkle.completed_nodes(
-                position, merkle.leaf_hash(bytes(body)), lookup
-            ):
+            for level, index, digest in merkle.completed_nodes(position, merkle.leaf_hash(bytes(body)), lookup):
                 nodes[level, index] = digest
             head = self._checked_head(*heads[position + 1])
-            if head.size != position + 1 or head.root != merkle.subtree_hash(
-                lookup, 0, position + 1
-            ):
+            if head.size != position + 1 or head.root != merkle.subtree_hash(lookup, 0, position + 1):
                 raise LedgerError(
                     f"Entry {position} of the ledger does not match its signed tree head. Restore a backup."
                 )
         if nodes != stored:
-            raise LedgerError(
-                "The ledger's Merkle nodes do not match its entries. Restore it from a backup."
-            )
+            raise LedgerError("The ledger's Merkle nodes do not match its entries. Restore it from a backup.")
         return size
 
     # ---- inside
@@ -311,14 +246,10 @@ class Ledger:
                 "A tree head of the ledger does not carry this installation's signature. Restore a backup."
             )
         fields = _parse(statement)
-        return TreeHead(
-            int(fields["size"]), bytes.fromhex(fields["root"]), statement, signature
-        )
+        return TreeHead(int(fields["size"]), bytes.fromhex(fields["root"]), statement, signature)
 
     def _create_schema(self) -> None:
-        for table in (
-            metadata.sorted_tables
-        ):  # one by one and "if not exists": two processes may start together
+        for table in metadata.sorted_tables:  # one by one and "if not exists": two processes may start together
             with self._engine.begin() as connection:
                 connection.execute(CreateTable(table, if_not_exists=True))
                 for index in table.indexes:
@@ -326,17 +257,11 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 if connection.execute(select(log_state.c.id)).first() is None:
-                    connection.execute(
-                        insert(log_state).values(
-                            id=1, schema_version=SCHEMA_VERSION, size=0
-                        )
-                    )
+                    connection.execute(insert(log_state).values(id=1, schema_version=SCHEMA_VERSION, size=0))
         except IntegrityError:
             pass  # the other process was first; its row is the same
         with self._engine.connect() as connection:
-            version = connection.execute(
-                select(log_state.c.schema_version)
-            ).scalar_one()
+            version = connection.execute(select(log_state.c.schema_version)).scalar_one()
         if version != SCHEMA_VERSION:
             raise LedgerError(
                 f"The ledger has schema {version}, this program needs {SCHEMA_VERSION}. Use the matching version."
@@ -348,16 +273,22 @@ def timestamp(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _connect(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database:
+        _touch_private(Path(url.database))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
 def _node_lookup(connection: Connection) -> merkle.NodeLookup:
     def lookup(level: int, index: int) -> bytes:
-        query = select(log_nodes.c.hash).where(
-            log_nodes.c.level == level, log_nodes.c.node == index
-        )
+        query = select(log_nodes.c.hash).where(log_nodes.c.level == level, log_nodes.c.node == index)
         digest = connection.execute(query).scalar_one_or_none()
         if digest is None:
-            raise LedgerError(
-                "A Merkle node of the ledger is missing. Restore it from a backup."
-            )
+            raise LedgerError("A Merkle node of the ledger is missing. Restore it from a backup.")
         return bytes(digest)
 
     return lookup
@@ -367,9 +298,7 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute(
-        "PRAGMA synchronous=FULL"
-    )  # a consent must survive a power cut, not only a crash
+    cursor.execute("PRAGMA synchronous=FULL")  # a consent must survive a power cut, not only a crash
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
@@ -388,13 +317,9 @@ def _parse(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise LedgerError(
-            "An entry of the ledger is no valid JSON. Restore it from a backup."
-        ) from error
+        raise LedgerError("An entry of the ledger is no valid JSON. Restore it from a backup.") from error
     if not isinstance(value, dict):
-        raise LedgerError(
-            "An entry of the ledger is no JSON object. Restore it from a backup."
-        )
+        raise LedgerError("An entry of the ledger is no JSON object. Restore it from a backup.")
     return value
 
 

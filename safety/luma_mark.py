@@ -137,8 +137,9 @@ def mean_residual(lumas: Sequence[np.ndarray]) -> np.ndarray:
 
 def _keyed_words(key: bytes, label: bytes, count: int) -> np.ndarray:
     """uint64 (count,) from SHA-256 in counter mode: the same on every machine and every version of NumPy."""
-    blocks = (hashlib.sha256(key + b"|luma-mark/1|" + label + i.to_bytes(4, "big")).digest() for i in range(count // 4 + 1))
-    return np.frombuffer(b"".join(blocks), ">u8")[:count].astype(np.uint64)
+    prefix = key + b"|luma-mark/1|" + label
+    digests = [hashlib.sha256(prefix + i.to_bytes(4, "big")).digest() for i in range(count // 4 + 1)]
+    return np.frombuffer(b"".join(digests), ">u8")[:count].astype(np.uint64)
 
 
 def _dct_basis(vertical: int, horizontal: int) -> np.ndarray:

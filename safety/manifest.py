@@ -29,8 +29,9 @@ TRAINING_LABEL = "cawg.training-mining"
 WATERMARK_ALGORITHM = "org.candor.dct-ss.1"
 
 # Assertions the signer vouches for; without the list only the content hash would be.
-CREATED_LABELS = ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3", WATERMARK_LABEL, CONSENT_LABEL, TRAINING_LABEL]
-PHOTO_TYPES = {"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif", "image/gif", "image/tiff"}
+ACTION_LABELS = ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3"]
+CREATED_LABELS = [*ACTION_LABELS, WATERMARK_LABEL, CONSENT_LABEL, TRAINING_LABEL]
+PHOTO_TYPES = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "heic", "heif", "avif", "gif", "tiff")}
 AUDIO_TYPES = {"audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp4", "audio/flac", "video/mp4", "video/quicktime"}
 MAX_CLAIMS, MAX_TEXT = 40, 300  # what is shown of a stranger's manifest
 
@@ -215,7 +216,8 @@ def _reading(reader: c2pa.Reader) -> ManifestReading:
         for action in data.get("actions", [])
         if isinstance(action, dict)
     ]
-    source_types = tuple(_clip(str(a["digitalSourceType"]).rsplit("/", 1)[-1]) for a in actions if a.get("digitalSourceType"))
+    named_types = [str(action["digitalSourceType"]) for action in actions if action.get("digitalSourceType")]
+    source_types = tuple(_clip(name.rsplit("/", 1)[-1]) for name in named_types)
     generator = next((g for g in manifest.get("claim_generator_info") or [] if isinstance(g, dict)), {})
     name = generator.get("name") or manifest.get("claim_generator") or ""
     signature = manifest.get("signature_info") or {}
@@ -227,7 +229,8 @@ def _reading(reader: c2pa.Reader) -> ManifestReading:
         }
         for item in manifest.get("ingredients", [])[:MAX_CLAIMS]
     )
-    claims = [f"{_clip(a.get('action', ''))}" for a in actions] + [f"digitalSourceType: {kind}" for kind in source_types]
+    claims = [_clip(action.get("action", "")) for action in actions]
+    claims += [f"digitalSourceType: {kind}" for kind in source_types]
     claims += [f"ingredient: {i['title']} ({i['relationship']})" for i in ingredients]
     claims += [_clip(name) for name in assertions if not name.startswith("c2pa.actions")]
     mark, consent = assertions.get(WATERMARK_LABEL), assertions.get(CONSENT_LABEL)

@@ -12,6 +12,13 @@ from av.error import FFmpegError
 from safety.errors import UnreadableVideo
 
 MAX_SIDE = 1280  # larger frames are scaled down before they are looked at
+# What FFmpeg may take a file for. Playlists are left out, because they name other files and addresses to open; so is
+# its text-art reader, which makes a "video" of any text.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,mpegvideo,ogg,h264,hevc,ivf,gif,yuv4mpegpipe,"
+    "jpeg_pipe,png_pipe,apng,webp_pipe,tiff_pipe,bmp_pipe,jpegxl_pipe"
+)
+OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 DECODE_ALL = 480  # up to this many frames a clip is decoded whole, longer ones are visited in places
 PLACES = 12
 
@@ -52,7 +59,7 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
     """
     frames: list[np.ndarray] = []
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(path), options=OPTIONS, metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise UnreadableVideo(f"{path.name} has no picture. Give a video or an image.")
             for picture in _spread(container, count):
@@ -61,7 +68,8 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
                     break
     except (FFmpegError, ValueError, OSError, MemoryError) as error:
         if not frames:  # a broken end does not take away what was readable
-            raise UnreadableVideo(f"{path.name} cannot be decoded ({_reason(error)}). Give a video or an image.") from error
+            reason = _reason(error)
+            raise UnreadableVideo(f"{path.name} cannot be decoded ({reason}). Give a video or an image.") from error
     if not frames:
         raise UnreadableVideo(f"{path.name} holds no frames. Give a video or an image.")
     return frames
@@ -96,7 +104,9 @@ def _to_i420(picture: av.VideoFrame, shape: tuple[int, ...] | None) -> np.ndarra
     if (picture.format.name, picture.height, picture.width) == ("yuv420p", height, width):
         return picture.to_ndarray()
     # Matrix and range as in our own files (BT.601, limited), whatever the source used.
-    scaled = picture.reformat(width, height, "yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG", interpolation="AREA")
+    scaled = picture.reformat(
+        width, height, "yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG", interpolation="AREA"
+    )
     return scaled.to_ndarray()
 
 

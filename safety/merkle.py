@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
-NodeLookup = Callable[
-    [int, int], bytes
-]  # (level, index) -> 32-byte hash of a complete subtree
+NodeLookup = Callable[[int, int], bytes]  # (level, index) -> 32-byte hash of a complete subtree
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -26,9 +24,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def completed_nodes(
-    index: int, leaf: bytes, lookup: NodeLookup
-) -> list[tuple[int, int, bytes]]:
+def completed_nodes(index: int, leaf: bytes, lookup: NodeLookup) -> list[tuple[int, int, bytes]]:
     """The nodes (level, index, hash) that become complete when leaf number `index` is appended, the leaf included."""
     nodes = [(0, index, leaf)]
     level, position, digest = 0, index, leaf
@@ -70,9 +66,7 @@ def inclusion_path(lookup: NodeLookup, index: int, size: int) -> list[bytes]:
     return path[::-1]
 
 
-def root_from_path(
-    leaf: bytes, index: int, size: int, path: Sequence[bytes]
-) -> bytes | None:
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """Root that an audit path leads to, or None when its length cannot be right (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return None
@@ -82,9 +76,7 @@ def root_from_path(
             return None
         if position & 1 or position == last:
             digest = node_hash(sibling, digest)
-            while (
-                not position & 1 and position
-            ):  # skip the levels where this node had no sibling
+            while not position & 1 and position:  # skip the levels where this node had no sibling
                 position, last = position >> 1, last >> 1
         else:
             digest = node_hash(digest, sibling)

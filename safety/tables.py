@@ -33,9 +33,7 @@ log_entries = Table(
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(32), nullable=False),  # consent, revocation, output
-    Column(
-        "subject_id", String(64), nullable=False
-    ),  # consent record id, or watermark id of an output
+    Column("subject_id", String(64), nullable=False),  # consent record id, or watermark id of an output
     Column("body", LargeBinary, nullable=False),
     Index("log_entries_by_subject", "kind", "subject_id"),
 )
@@ -72,12 +70,8 @@ consent_records = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column(
-        "token_hash", String(64), primary_key=True
-    ),  # the token itself is never stored
-    Column(
-        "record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False
-    ),
+    Column("token_hash", String(64), primary_key=True),  # the token itself is never stored
+    Column("record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False),
     Column("photo_commitment", String(64), nullable=False),
     Column("speech_commitment", String(64), nullable=False),
     Column("salt", LargeBinary(32), nullable=False),
@@ -90,9 +84,7 @@ watermark_ids = Table(
     "watermark_ids",
     metadata,
     Column("watermark_id", BigInteger, primary_key=True, autoincrement=False),
-    Column(
-        "record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False
-    ),
+    Column("record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False),
     Column("created_at", String(32), nullable=False),
 )
 

@@ -29,9 +29,7 @@ from vasa_core.types import Photo, Speech
 TOKEN_SECONDS = 3600  # a queue of visitors may be in front of the renderer
 
 
-def issue_token(
-    vault: Vault, record: ConsentRecord, photo: Photo, speech: Speech
-) -> str:
+def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speech) -> str:
     """A one-time token for these inputs, valid for an hour.
 
     Raises ConsentInvalid (altered, or not of this installation), ConsentWithdrawn, ConsentExpired, ConsentMismatch.
@@ -86,40 +84,24 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> str
     with vault.ledger.transaction() as connection:
         row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise ConsentMissing(
-            "This consent token is unknown here. Attest consent first."
-        )
+        raise ConsentMissing("This consent token is unknown here. Attest consent first.")
     if row["used_at"] is not None:
-        raise TokenUsed(
-            "This consent token was used already. Every video needs its own: press Create again."
-        )
+        raise TokenUsed("This consent token was used already. Every video needs its own: press Create again.")
     salt = bytes(row["salt"])
     if not hmac.compare_digest(commit_photo(photo, salt), row["photo_commitment"]):
-        raise ConsentMismatch(
-            "This consent token was issued for another photo. Attest consent for this one."
-        )
+        raise ConsentMismatch("This consent token was issued for another photo. Attest consent for this one.")
     if not hmac.compare_digest(commit_speech(speech, salt), row["speech_commitment"]):
-        raise ConsentMismatch(
-            "This consent token was issued for another recording. Attest consent for this one."
-        )
+        raise ConsentMismatch("This consent token was issued for another recording. Attest consent for this one.")
     now = int(vault.clock().timestamp())
     if now >= row["expires_at"]:
-        raise ConsentExpired(
-            "This consent token is more than an hour old. Press Create again."
-        )
+        raise ConsentExpired("This consent token is more than an hour old. Press Create again.")
     _require_standing(vault, row["record_id"])
     # The decision is this one statement: the database lets exactly one caller change used_at from null.
-    claim = (
-        update(tokens)
-        .where(tokens.c.token_hash == _hash(token), tokens.c.used_at.is_(None))
-        .values(used_at=now)
-    )
+    claim = update(tokens).where(tokens.c.token_hash == _hash(token), tokens.c.used_at.is_(None)).values(used_at=now)
     with vault.ledger.transaction() as connection:
         won = connection.execute(claim).rowcount == 1
     if not won:
-        raise TokenUsed(
-            "This consent token was used already. Every video needs its own: press Create again."
-        )
+        raise TokenUsed("This consent token was used already. Every video needs its own: press Create again.")
     return str(row["record_id"])
 
 
@@ -127,18 +109,12 @@ def _require_standing(vault: Vault, record_id: str) -> None:
     """The record is in the ledger, unaltered, not withdrawn and not expired."""
     body = find_record(vault, record_id)
     if body is None:
-        raise ConsentInvalid(
-            "The ledger does not know this consent record. Attest consent again here."
-        )
+        raise ConsentInvalid("The ledger does not know this consent record. Attest consent again here.")
     if vault.ledger.entries("revocation", record_id):
-        raise ConsentWithdrawn(
-            "This consent was withdrawn. Ask the person shown, and attest consent again."
-        )
+        raise ConsentWithdrawn("This consent was withdrawn. Ask the person shown, and attest consent again.")
     expires = body["event"]["expires_at"]
     if vault.clock() >= parse_time(expires):
-        raise ConsentExpired(
-            f"This consent expired on {expires[:10]}. Attest consent again."
-        )
+        raise ConsentExpired(f"This consent expired on {expires[:10]}. Attest consent again.")
 
 
 def _hash(token: str) -> str:

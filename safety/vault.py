@@ -71,9 +71,7 @@ class Vault:
         Two processes that start at once agree on keys. Raises AuthorityError, LedgerError.
         """
         environment = os.environ if environment is None else environment
-        folder = Path(
-            home or environment.get("CANDOR_HOME") or Path.home() / ".candor"
-        ).expanduser()
+        folder = Path(home or environment.get("CANDOR_HOME") or Path.home() / ".candor").expanduser()
         keys = folder / "keys"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,17 +85,17 @@ class Vault:
             mark_key = load_mark_key(keys, environment)
         except OSError as error:
             raise AuthorityError(
-                f"The vault {folder} cannot be used ({error.strerror}: {error.filename}). Set CANDOR_HOME to a folder of yours."
+                f"The vault {folder} cannot be used ({error.strerror}: {error.filename}). "
+                "Set CANDOR_HOME to a folder of yours."
             ) from error
         ledger = Ledger(
-            environment.get("CANDOR_DATABASE_URL")
-            or f"sqlite:///{folder / 'ledger.sqlite'}",
+            environment.get("CANDOR_DATABASE_URL") or f"sqlite:///{folder / 'ledger.sqlite'}",
             consent_key,
             clock,
         )
         if authority.development:
             log.warning(
-                "Candor signs with a LOCAL DEVELOPMENT AUTHORITY (%s...): other verifiers will not trust its manifests. "
+                "Candor signs with a LOCAL DEVELOPMENT AUTHORITY (%s...): others will not trust its manifests. "
                 "Set CANDOR_SIGNING_KEY and CANDOR_SIGNING_CHAIN for real use.",
                 authority.fingerprint[:16],
             )
