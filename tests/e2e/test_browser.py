@@ -1,0 +1,236 @@
+"""What a visitor does, in a real browser: create, watch, verify, stop, make mistakes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from demo import samples, texts
+from tests.e2e.serving import App
+
+FIRST_VIDEO = 60_000  # milliseconds; the models may still be loading
+PLAYS = """async selector => {
+  const video = document.querySelector(selector); video.muted = true; await video.play().catch(() => {});
+  const before = video.currentTime; await new Promise(done => setTimeout(done, 600));
+  return {width: video.videoWidth, moved: video.currentTime !== before || video.ended,
+          frames: video.getVideoPlaybackQuality().totalVideoFrames, audio: video.webkitAudioDecodedByteCount,
+          error: video.error && video.error.message};
+}"""
+
+
+def add_inputs(page: Page, photo: Path, speech: Path) -> None:
+    page.locator("#photo input[type=file]").set_input_files(photo)
+    page.locator("#photo-card img").wait_for()
+    page.locator("#speech input[type=file]").set_input_files(speech)
+    page.locator("#speech-notice .notice").wait_for()
+
+
+def attest(page: Page) -> None:
+    page.get_by_label(texts.BASIS["public-domain"]).check()
+    for field, words in (("subject", "Grace Hopper"), ("attester", "Ada Example"), ("source", "US Navy portrait")):
+        page.locator(f"#{field} input, #{field} textarea").first.fill(words)
+    page.locator("#statement input").check()
+
+
+def assert_plays(page: Page, selector: str = "#result video") -> None:
+    ready = "s => { const v = document.querySelector(s); return v && v.readyState >= 3 && v.videoWidth > 0 }"
+    page.wait_for_function(ready, arg=selector, timeout=FIRST_VIDEO)
+    state = page.evaluate(PLAYS, selector)
+    # Width, frames and bytes as well: a track that cannot be decoded still "advances".
+    assert state["error"] is None and state["moved"], state
+    assert state["width"] == 512 and state["frames"] > 0 and state["audio"] > 0, state
+
+
+def test_page_is_served_within_twelve_seconds_of_an_idle_machine(app: App) -> None:
+    assert app.started < 30  # the promise is 12 s with nothing else running; a busy machine gets some grace
+
+
+def test_photo_and_speech_become_a_sealed_video_that_verifies(
+    page: Page, hopper_jpeg: Path, speech: Path, tmp_path: Path
+):
+    add_inputs(page, hopper_jpeg, speech)
+    expect(page.locator("#photo-card")).to_contain_text("1 face")
+    attest(page)
+    page.locator("#create").click()
+    expect(page.locator("#stage [role=progressbar]")).to_be_visible()
+    assert_plays(page)
+    card = page.locator("#result-card").inner_text()
+    mark = re.search(r"Watermark\s+([0-9a-f]{8})", card)
+    assert mark and "Trusted" in card and "development authority" in card
+
+    with page.expect_download() as download:
+        page.locator("#download-video").click()
+    saved = tmp_path / "mine.mp4"
+    download.value.save_as(saved)
+    with page.expect_download() as receipt:
+        page.locator("#download-receipt").click()
+    assert receipt.value.suggested_filename.endswith(".json")
+
+    page.get_by_role("tab", name=texts.VERIFY_TAB).click()
+    page.locator("#verify-file input[type=file]").set_input_files(saved)
+    report = page.locator("#report .rows")
+    report.wait_for(timeout=FIRST_VIDEO)
+    expect(report).to_contain_text("Trusted")
+    expect(report).to_contain_text(mark[1])
+
+    page.get_by_role("tab", name=texts.CREATE_TAB).click()  # the short way: one click sends it over
+    page.locator("#send").click()
+    expect(page.locator("#report")).to_contain_text(mark[1])
+
+
+def test_create_is_refused_until_everything_is_answered(page: Page, app: App, hopper_jpeg: Path, speech: Path) -> None:
+    before = len(app.videos())
+    page.locator("#create").click()
+    expect(page.locator("#notice")).to_contain_text(texts.MISSING_PHOTO)
+    add_inputs(page, hopper_jpeg, speech)
+    page.locator("#create").click()
+    expect(page.locator("#notice")).to_contain_text(texts.MISSING_BASIS)
+    attest(page)
+    page.locator("#statement input").uncheck()
+    page.locator("#create").click()
+    expect(page.locator("#notice")).to_contain_text(texts.MISSING_STATEMENT)
+    page.get_by_label(texts.BASIS["synthetic"]).check()  # another basis, another statement: it must be confirmed anew
+    expect(page.locator("#statement")).to_contain_text(texts.STATEMENT["synthetic"])
+    expect(page.locator("#statement input")).not_to_be_checked()
+    assert len(app.videos()) == before
+
+
+def test_stop_ends_the_work_and_leaves_nothing(page: Page, app: App, hopper_jpeg: Path, long_speech: Path) -> None:
+    before = set(app.videos())
+    add_inputs(page, hopper_jpeg, long_speech)
+    attest(page)
+    page.locator("#create").click()
+    expect(page.locator("#stage")).to_contain_text(texts.STAGE["rendering"], timeout=FIRST_VIDEO)
+    page.locator("#stop").click()
+    expect(page.locator("#notice")).to_contain_text("Stopped", timeout=10_000)
+    expect(page.locator("#create")).to_be_enabled()
+    assert set(app.videos()) == before
+
+
+@pytest.mark.parametrize("content", [b"not a picture", b"\xff\xd8\xff\xe0" + bytes(64)], ids=["text", "truncated"])
+def test_a_file_that_is_no_photo_gets_a_named_error(page: Page, tmp_path: Path, content: bytes) -> None:
+    broken = tmp_path / "holiday.jpg"
+    broken.write_bytes(content)
+    page.locator("#photo input[type=file]").set_input_files(broken)
+    expect(page.locator("#photo-notice [role=alert]")).to_contain_text("holiday.jpg")
+    expect(page.locator("#photo input[type=file]")).to_have_count(1)  # ready for another try
+
+
+def test_a_picture_without_a_face_gets_a_named_error(page: Page, app: App, tmp_path: Path) -> None:
+    empty = tmp_path / "wall.png"
+    Image.fromarray(np.full((300, 300, 3), 128, np.uint8)).save(empty)
+    page.locator("#photo input[type=file]").set_input_files(empty)
+    expect(page.locator("#photo-notice [role=alert]")).to_contain_text("No human face")
+    assert httpx.get(app.url).status_code == 200
+
+
+def test_speech_that_cannot_be_used_gets_a_named_error(page: Page, tmp_path: Path) -> None:
+    silent = tmp_path / "nothing.wav"
+    silent.write_bytes(b"")
+    page.locator("#speech input[type=file]").set_input_files(silent)
+    alert = page.locator("#speech-notice [role=alert]")
+    expect(alert).to_contain_text("nothing.wav")
+
+
+def test_something_that_is_no_video_gets_a_named_error_on_verify(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name=texts.VERIFY_TAB).click()
+    note = tmp_path / "<img src=x onerror=alert(1)>.txt"
+    note.write_text("hello")
+    page.locator("#verify-file input[type=file]").set_input_files(note)
+    expect(page.locator("#report [role=alert]")).to_be_visible()
+    assert page.locator("#report img").count() == 0
+
+
+def test_several_faces_offer_a_choice(page: Page, astronaut: np.ndarray, hopper_jpeg: Path, tmp_path: Path) -> None:
+    hopper = np.asarray(Image.open(hopper_jpeg).convert("RGB"))[:512]
+    both = tmp_path / "both.png"
+    Image.fromarray(np.hstack([astronaut, hopper])).save(both)
+    start = time.monotonic()
+    page.locator("#photo input[type=file]").set_input_files(both)
+    page.locator("#photo-card img").wait_for()
+    assert time.monotonic() - start < 10
+    first = page.locator("#photo-card img").get_attribute("src")
+    expect(page.locator("#faces input")).to_have_count(2)
+    page.locator("#faces input").nth(1).check()
+    page.wait_for_function("old => document.querySelector('#photo-card img').src !== old", arg=first)
+    page.locator("#photo-again").click()
+    expect(page.locator("#photo input[type=file]")).to_have_count(1)
+
+
+def test_the_microphone_records_speech(page: Page) -> None:
+    page.context.grant_permissions(["microphone"])
+    page.locator("#speech").get_by_label("Record audio").click()
+    page.locator("#speech").get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(1200)
+    page.locator("#speech").get_by_role("button", name="Stop").first.click()
+    expect(page.locator("#speech-notice")).to_contain_text("seconds of sound")
+
+
+def test_a_sample_plays_within_a_second_and_loads_into_create(page: Page) -> None:
+    assert len(samples.ready()) >= 2, "make the prepared clips with: python -m demo.samples"
+    name = samples.ready()[0].name
+    page.wait_for_timeout(500)
+    start = time.monotonic()
+    page.locator(f"#sample-{name}").click()
+    page.wait_for_function(
+        "() => { const v = document.querySelector('#result video'); return v && v.videoWidth && v.currentTime > 0 }",
+        polling=30,
+    )
+    elapsed = time.monotonic() - start
+    assert_plays(page)
+    assert elapsed < 2.5, elapsed  # the promise is one second with nothing else running
+    page.locator("#use-sample").click()
+    page.locator("#photo-card img").wait_for()
+    expect(page.locator("#speech-notice")).to_contain_text("seconds of sound")
+    page.locator("#send").click()
+    expect(page.locator("#report .rows")).to_contain_text(texts.MANIFEST["sample"][0])
+    expect(page.locator("#report h3")).to_contain_text(texts.VERDICT["sample"])
+
+
+def test_nobody_gets_another_visitors_files(
+    open_page: Callable[..., Page], app: App, hopper_jpeg: Path, speech: Path
+) -> None:
+    mine, other = open_page(), open_page()
+    add_inputs(mine, hopper_jpeg, speech)
+    folders = [path for path in app.visitor_root.iterdir() if path.is_dir() and len(path.name) == 48]
+    assert folders and all(folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
+    other.locator("#create").click()  # the other visitor has no photo, though somebody has
+    expect(other.locator("#notice")).to_contain_text(texts.MISSING_PHOTO)
+    for path in (app.visitor_root, *folders):  # folders do not list, so their names cannot be learnt
+        assert httpx.get(f"{app.url}gradio_api/file={path}").status_code == 403
+    for path in ("/etc/passwd", "app.py", "demo/cli.py", str(app.temp.parent / "home" / "keys" / "mark.key")):
+        assert httpx.get(f"{app.url}gradio_api/file={path}").status_code == 403
+    assert httpx.get(f"{app.url}gradio_api/file=http://example.org/").status_code == 403
+
+
+def test_a_closed_page_takes_its_files_with_it(
+    open_page: Callable[..., Page], app: App, hopper_jpeg: Path, speech: Path
+) -> None:
+    page = open_page()
+    known = set(app.visitor_root.iterdir())
+    add_inputs(page, hopper_jpeg, speech)
+    mine = [path for path in set(app.visitor_root.iterdir()) - known if len(path.name) == 48]
+    assert len(mine) == 1
+    page.close()
+    deadline = time.monotonic() + 30
+    while mine[0].exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not mine[0].exists()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phone_width_needs_no_sideways_scroll(open_page: Callable[..., Page], scheme: str) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, color_scheme=scheme)
+    page.get_by_label(texts.BASIS["written-consent"]).check()
+    for tab in (texts.CREATE_TAB, texts.VERIFY_TAB):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(200)
+        assert page.evaluate("() => document.scrollingElement.scrollWidth <= window.innerWidth")
