@@ -1,6 +1,8 @@
 # Four verbs. Everything they need lands in .venv; the first time takes minutes, later ones start at once.
 .PHONY: run test check lint bench clean setup
 
+BENCHMARKS = $(subst /,.,$(basename $(filter-out %/__init__.py,$(wildcard benchmarks/*.py))))
+
 run: ## install what is missing, then serve the app on 127.0.0.1:7860
 	@scripts/setup.sh run
 	.venv/bin/python app.py
@@ -18,7 +20,7 @@ lint:
 
 bench: ## print every published figure
 	@scripts/setup.sh test
-	.venv/bin/python -m benchmarks.pipeline
+	@for name in $(BENCHMARKS); do printf '\n== %s\n' $$name; .venv/bin/python -m $$name || exit 1; done
 	.venv/bin/python -m benchmarks.startup
 
 setup:

@@ -27,8 +27,7 @@ MAX_TURN = 45.0  # degrees away from the camera, in yaw, pitch or roll
 @dataclass(frozen=True)
 class DetectorConfig:
     view: int = 384  # pixels, side of what the detectors are shown (they see 192 or 128 of it)
-    smallest_in_view: float = 0.07  # of a view's side: smaller faces are missed, so tiles go down to MIN_FACE over this
-    max_tiles: int = 150  # bound on the work for the largest pictures
+    smallest_in_view: float = 0.07  # of a view's side; smaller faces are missed, so tiles are MIN_FACE / this at least
     max_candidates: int = 12  # judged per picture
     overlap: float = 0.35  # intersection over union from which two boxes are one face
     tightness: tuple[float, ...] = (1.3, 1.45, 1.6, 1.9)  # sides of the crops for certainty, in detector boxes
@@ -162,14 +161,14 @@ class FaceDetector:
         long = max(width, height)
         yield width / 2, height / 2, long
         yield width / 2, height / 2, long * 1.6
-        side, tiles = long / 2, 0
-        while side * 2 > MIN_FACE / self.config.smallest_in_view:
+        sides = []
+        side = MIN_FACE / self.config.smallest_in_view
+        while side < long:
+            sides.append(side)
+            side *= 3
+        for side in reversed(sides):
             rows, columns = _tile_centres(height, side), _tile_centres(width, side)
-            tiles += len(rows) * len(columns)
-            if tiles > self.config.max_tiles:
-                return
             yield from ((x, y, side) for y in rows for x in columns)
-            side /= 2
 
     # -- judge and measure
 
