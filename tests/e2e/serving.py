@@ -18,7 +18,7 @@ START_SECONDS = 60.0  # generous: the machine may be busy
 
 @dataclass(frozen=True)
 class App:
-    """A running app. url: ends in a slash.  temp: where it may leave traces.  started: seconds until the page could be had."""
+    """A running app. url: ends in a slash.  temp: where it may leave traces.  started: seconds to the page."""
 
     url: str
     temp: Path
