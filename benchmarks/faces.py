@@ -52,7 +52,8 @@ def main() -> None:
                 print(f"{path.name}: {error}")
                 continue
             print(f"{path.name:28} read in {(time.perf_counter() - started) * 1e3:5.0f} ms")
-        detector.find(next(iter(pictures.values())))  # models start
+        for pixels in list(pictures.values())[:1]:
+            detector.find(pixels)  # models start
         for name, pixels in pictures.items():
             started = time.perf_counter()
             detector.find(pixels)
