@@ -29,6 +29,7 @@ CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 UPLOAD_LIMIT = "100mb"
 LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
+CLOSED = ("/process_recording", "/monitoring", "/openapi.json")  # Gradio's routes that nobody here needs
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -57,9 +58,9 @@ class Doorman:
             await send(message)
 
         _, _, asked = scope["path"].partition("file=")
-        if "://" in asked or asked.lower().startswith(("http:", "https:")):
+        if asked.lower().startswith(("http:", "https:")) or scope["path"].endswith(CLOSED):
             await with_headers({"type": "http.response.start", "status": 403, "headers": []})
-            await with_headers({"type": "http.response.body", "body": b"Only this program's own files are served."})
+            await with_headers({"type": "http.response.body", "body": b"Not served here."})
             return
         await self.app(scope, receive, with_headers)
 
