@@ -83,8 +83,6 @@ if [ "$(uname -s)" = Linux ]; then
     case "$package" in
       libgl1) needs=libGL.so.1 ;;
       libglib2.0-0) needs=libgthread-2.0.so.0 ;;
-      libegl1) needs=libEGL.so.1 ;;
-      libgles2) needs=libGLESv2.so.2 ;;
       *) needs="" ;;
     esac
     if [ -n "$needs" ]; then
