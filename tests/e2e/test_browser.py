@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -149,10 +150,10 @@ def test_something_that_is_no_video_gets_a_named_error_on_verify(page: Page, tmp
     assert page.locator("#report img").count() == 0
 
 
-def test_several_faces_offer_a_choice(page: Page, astronaut: np.ndarray, hopper_jpeg: Path, tmp_path: Path) -> None:
+def test_several_faces_offer_a_choice(page: Page, hopper_jpeg: Path, tmp_path: Path) -> None:
     hopper = np.asarray(Image.open(hopper_jpeg).convert("RGB"))[:512]
     both = tmp_path / "both.png"
-    Image.fromarray(np.hstack([astronaut, hopper])).save(both)
+    Image.fromarray(np.hstack([skimage.data.astronaut(), hopper])).save(both)
     start = time.monotonic()
     page.locator("#photo input[type=file]").set_input_files(both)
     page.locator("#photo-card img").wait_for()
