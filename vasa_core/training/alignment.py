@@ -34,14 +34,22 @@ class AlignedTrack:
     place: np.ndarray
 
 
-def procrustes(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation (3, 3), shift (3,) that bring source (K, 3) nearest to target (K, 3) (Umeyama 1991)."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, values, vt = np.linalg.svd(a.T @ b)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (vt.T * sign) @ u.T
-    scale = float((values * sign).sum() / (a**2).sum())
-    return scale, rotation, target.mean(0) - scale * rotation @ source.mean(0)
+def procrustes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales (N,), rotations (N, 3, 3), shifts (N, 3) that bring sources (N, K, 3) nearest to target (K, 3) (Umeyama 1991)."""
+    mean = source.mean(1, keepdims=True)
+    a, b = source - mean, target - target.mean(0)
+    u, values, vt = np.linalg.svd(np.einsum("nki,kj->nij", a, b))
+    sign = np.ones_like(values)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = np.einsum("nji,nj,nkj->nik", vt, sign, u)
+    scale = (values * sign).sum(1) / (a**2).sum((1, 2))
+    return scale, rotation, target.mean(0) - scale[:, None] * np.einsum("nij,nj->ni", rotation, mean[:, 0])
+
+
+def move(face: np.ndarray, fit: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """Faces (N, K, 3) moved by what procrustes found."""
+    scale, rotation, shift = fit
+    return scale[:, None, None] * np.einsum("nij,nkj->nki", rotation, face) + shift[:, None]
 
 
 def aperture(face: np.ndarray) -> np.ndarray:
@@ -102,16 +110,15 @@ def align(tracks: list[Track], template: np.ndarray | None = None) -> tuple[list
     for _ in range(1 if fixed else 4):
         out = []
         for track, marks in zip(tracks, smooth, strict=True):
-            fits = [procrustes(m[RIGID], reference[RIGID]) for m in marks]
-            face = np.array([s * m @ r.T + t for m, (s, r, t) in zip(marks, fits, strict=True)])
+            fits = procrustes(marks[:, RIGID], reference[RIGID])
+            face = move(marks, fits)
             for _ in range(2):  # then against this person's own shape, so that identity does not look like pose
                 own = rest_face(face[track.found])
-                s0, r0, t0 = procrustes(own[RIGID], reference[RIGID])
-                own = s0 * own @ r0.T + t0
-                fits = [procrustes(m[RIGID], own[RIGID]) for m in marks]
-                face = np.array([s * m @ r.T + t for m, (s, r, t) in zip(marks, fits, strict=True)])
+                own = move(own[None], procrustes(own[None, RIGID], reference[RIGID]))[0]
+                fits = procrustes(marks[:, RIGID], own[RIGID])
+                face = move(marks, fits)
             width = np.linalg.norm(own[FACE_EDGES[0]] - own[FACE_EDGES[1]])
-            rotation = np.array([r.T for _, r, _ in fits])  # head frame -> picture
+            scale, rotation = fits[0], fits[1].transpose(0, 2, 1)  # head frame -> picture
             angles = np.degrees(
                 np.stack(
                     [
@@ -122,7 +129,7 @@ def align(tracks: list[Track], template: np.ndarray | None = None) -> tuple[list
                     1,
                 )
             )
-            size = np.array([width / s for s, _, _ in fits])  # face width in the picture
+            size = width / scale  # face width in the picture
             middle = marks[:, list(FACE_EDGES), :2].mean(1)
             place = np.column_stack([(middle - np.median(middle, 0)) / np.median(size), np.log(size / np.median(size))])
             out.append(
