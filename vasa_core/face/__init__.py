@@ -1,0 +1,1 @@
+"""Faces: finding them, describing them, and the space in which they move."""
