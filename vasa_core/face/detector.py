@@ -27,8 +27,8 @@ MAX_TURN = 45.0  # degrees away from the camera, in yaw, pitch or roll
 @dataclass(frozen=True)
 class DetectorConfig:
     view: int = 384  # pixels, side of what the detectors are shown (they see 192 or 128 of it)
-    smallest_in_view: float = 0.07  # of a view's side; smaller faces are missed, so tiles are MIN_FACE / this at least
-    max_candidates: int = 12  # judged per picture
+    smallest_in_view: float = 0.1  # of a view's side; smaller faces are missed, so tiles are MIN_FACE / this at least
+    max_candidates: int = 16  # judged per picture, largest first
     overlap: float = 0.35  # intersection over union from which two boxes are one face
     tightness: tuple[float, ...] = (1.3, 1.45, 1.6, 1.9)  # sides of the crops for certainty, in detector boxes
     mesh_crop: float = 2.2  # side of the crop for landmarks, in detector boxes
@@ -69,7 +69,16 @@ class FaceDetector:
 
     def find(self, pixels: np.ndarray) -> list[FaceBox]:
         """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`."""
-        return self._faces(pixels)
+        pyramid = _Pyramid(pixels)
+        for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
+            faces: list[FaceBox] = []
+            for candidate in self._candidates(pyramid, turn)[: self.config.max_candidates]:
+                face = self._judged(pixels, pyramid, candidate)
+                if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
+                    faces.append(face)
+            if faces:
+                return sorted(faces, key=lambda face: -face.size)
+        return []
 
     def choose(self, pixels: np.ndarray, index: int | None = None) -> tuple[FaceBox, list[FaceBox]]:
         """The face to use (the largest, or `index` into the second result) and all faces, largest first.
@@ -110,8 +119,8 @@ class FaceDetector:
         found = self._graphs.mesh(pixels)
         if found is None:  # the mesh's own face search is the short-range one; the wider search may still see it
             pyramid = _Pyramid(pixels)
-            for candidate in self._candidates(pyramid)[:1]:
-                found = self._mesh(pyramid, candidate)
+            for candidate in self._candidates(pyramid):
+                found = self._mesh(pyramid, candidate) if found is None else found
         return found
 
     def matte(self, pixels: np.ndarray) -> np.ndarray:
@@ -126,20 +135,8 @@ class FaceDetector:
 
     # -- search
 
-    def _faces(self, pixels: np.ndarray) -> list[FaceBox]:
-        pyramid = _Pyramid(pixels)
-        for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
-            faces: list[FaceBox] = []
-            for candidate in self._candidates(pyramid, turn)[: self.config.max_candidates]:
-                face = self._judged(pixels, pyramid, candidate)
-                if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
-                    faces.append(face)
-            if faces:
-                return sorted(faces, key=lambda face: -face.size)
-        return []
-
     def _candidates(self, pyramid: _Pyramid, turn: float = 0.0) -> list[Detection]:
-        """Detections in photo pixels, without duplicates, best score first; looked for in a photo turned by `turn`."""
+        """Detections in photo pixels, without duplicates, largest first; looked for in a photo turned by `turn`."""
         found: list[Detection] = []
         for number, view in enumerate(self._views(pyramid)):
             if turn and number >= 2:
@@ -153,7 +150,7 @@ class FaceDetector:
         for detection in sorted(found, key=lambda d: -d.score):
             if all(_iou(_corners(detection), _corners(other)) < self.config.overlap for other in kept):
                 kept.append(detection)
-        return kept
+        return sorted(kept, key=lambda detection: -detection.side)
 
     def _views(self, pyramid: _Pyramid) -> Iterator[tuple[float, float, float]]:
         """Square views as centre x, centre y, side: the whole with little and with much margin, then tiles."""

@@ -77,13 +77,17 @@ class Graphs:
         return sorted(detections, key=lambda d: -d.score)
 
     def mesh(self, image: np.ndarray) -> np.ndarray | None:
-        """float32 (478, 3) in pixels of the image (z grows away from the camera), or None."""
+        """float32 (478, 3) in pixels of the image (z grows away from the camera), or None.
+
+        Of several faces the one nearest to the middle.
+        """
         found = self._run("mesh", image).multi_face_landmarks
         if not found:
             return None
         height, width = image.shape[:2]
-        points = np.array([[p.x, p.y, p.z] for p in found[0].landmark], np.float32)
-        return points * np.array([width, height, width], np.float32)
+        faces = [np.array([[p.x, p.y, p.z] for p in face.landmark], np.float32) for face in found]
+        nearest = min(faces, key=lambda points: float(np.linalg.norm(points[:, :2].mean(0) - 0.5)))
+        return nearest * np.array([width, height, width], np.float32)
 
     def person(self, image: np.ndarray) -> np.ndarray:
         """float32 (H, W) in 0..1: how much each pixel belongs to a person."""
@@ -116,7 +120,7 @@ def _build(which: str) -> Any:
         return face_detection.FaceDetection(min_detection_confidence=0.3, model_selection=1)
     if which == "mesh":
         return face_mesh.FaceMesh(
-            static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
+            static_image_mode=True, max_num_faces=4, refine_landmarks=True, min_detection_confidence=0.2
         )
     return selfie_segmentation.SelfieSegmentation(model_selection=0)
 

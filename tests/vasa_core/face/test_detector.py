@@ -111,6 +111,19 @@ def test_several_faces_largest_first(detector: FaceDetector, collins: np.ndarray
             detector.choose(group, index)
 
 
+def test_cheek_to_cheek(detector: FaceDetector, collins: np.ndarray, hopper: np.ndarray) -> None:
+    left, right = hopper[40:420, 165:360], scaled(collins, 1.8)[60:440, 310:505]
+    faces = detector.find(np.hstack([left, right]))
+    assert [face.box[0] < 195 < face.box[2] - 1 for face in faces].count(True) == 0  # no box spans both
+    assert sorted(face.box[0] > 190 for face in faces) == [False, True]
+
+
+def test_a_crowd(detector: FaceDetector, hopper: np.ndarray) -> None:
+    crowd = np.tile(scaled(hopper, 0.5), (3, 4, 1))  # 900 x 1024, twelve faces of 103 pixels
+    faces = detector.find(crowd)
+    assert len({(face.box[0] // 256, face.box[1] // 300) for face in faces}) == len(faces) == 12
+
+
 def test_too_small(detector: FaceDetector, collins: np.ndarray) -> None:
     with pytest.raises(FaceTooSmall, match="at least 96"):
         detector.choose(scaled(collins, 0.6))
