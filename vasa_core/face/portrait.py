@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -69,8 +69,11 @@ class MatteAndMesh(Protocol):
 
 def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Portrait:
     """Crop, measure and separate the person from the background. Takes some tenths of a second on one core."""
-    to_photo = _framing(photo.pixels.shape[1], photo.pixels.shape[0], face)
-    texture, inside = _cut(photo.pixels, to_photo)
+    left, top, right, bottom = _without_border(photo.pixels)
+    pixels = photo.pixels[top:bottom, left:right]
+    face = replace(face, landmarks=face.landmarks - np.array([left, top, 0], np.float32))
+    to_photo = _framing(pixels.shape[1], pixels.shape[0], face)
+    texture, inside = _cut(pixels, to_photo)
     inverse = cv2.invertAffineTransform(to_photo)
     scale = inverse[0, 0]
     found = detector.landmarks(texture)
@@ -92,8 +95,29 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
         texture=_extend(texture, inside),
         person=person,
         plate=plate.round().astype(np.uint8),
-        to_photo=to_photo,
+        to_photo=to_photo + np.array([[0, 0, left], [0, 0, top]]),
     )
+
+
+def _without_border(pixels: np.ndarray) -> tuple[int, int, int, int]:
+    """left, top, right, bottom of the picture inside a plain printed border, if it has one (up to 6 % of a side).
+
+    A border that moved along with the hair would give the trick away.
+    """
+
+    def border(lines: np.ndarray) -> int:
+        """Lines (n, m, 3) from the edge inwards -> how many of them are plain and end in a hard step."""
+        limit = max(2, int(0.06 * len(lines)))
+        plain = lines[: limit + 2].std(axis=1).max(axis=1) < 6
+        count = int(np.argmin(plain)) if not plain.all() else 0
+        if not 0 < count <= limit:
+            return 0
+        step = np.abs(lines[count - 1].mean(0) - lines[min(count + 2, len(lines) - 1)].mean(0)).max()
+        return count + 1 if step > 25 else 0  # one more: its edge is blurred
+
+    sideways = pixels.transpose(1, 0, 2)
+    height, width = pixels.shape[:2]
+    return border(sideways), border(pixels), width - border(sideways[::-1]), height - border(pixels[::-1])
 
 
 def _framing(width: int, height: int, face: FaceBox) -> np.ndarray:

@@ -17,7 +17,8 @@ from vasa_core.face.portrait import CANVAS, Portrait
 
 GRID_STEP = 24  # canvas pixels between points outside the face
 RINGS = (1.08, 1.2, 1.36)  # face oval blown up by these factors: detail where hair meets skin
-MAX_SLOPE = 1.5  # depth per pixel; folds only beyond atan(1 / 1.5) = 34 degrees
+MAX_SLOPE = 1.7  # depth per pixel; folds only beyond atan(1 / 1.7) = 30 degrees
+DEPTH_GAIN = 1.25  # tracked faces are flatter than heads: without it a turn of 10 degrees looks like one of 7
 BODY_SWAY = 0.3  # share of the head's shift that the shoulders take
 
 
@@ -84,6 +85,7 @@ def build_sheet(portrait: Portrait) -> Sheet:
     source = np.vstack([face[:, :2], around])
     rest = np.vstack([portrait.neutral, np.column_stack([around, depths])])
     rest[OVAL, 2] = rim
+    rest[:, 2] = depth + DEPTH_GAIN * (rest[:, 2] - depth)
     triangles = Delaunay(source).simplices.astype(np.int32)
     rest[:, 2] = limit_slope(source, rest[:, 2], triangles)
     pivot_xy = (face[LEFT_EDGE, :2] + face[RIGHT_EDGE, :2]) / 2 * 0.65 + face[CHIN, :2] * 0.35

@@ -4,7 +4,7 @@ import pytest
 
 from vasa_core.face.fill import push_pull
 from vasa_core.face.geometry import LOWER_LIP, UPPER_LIP, face_height, procrustes, rotation
-from vasa_core.face.portrait import CANVAS, MARGIN, close_lips, prepare_portrait
+from vasa_core.face.portrait import CANVAS, MARGIN, _without_border, close_lips, prepare_portrait
 from vasa_core.types import FRAME_SIZE, Photo
 
 
@@ -90,3 +90,21 @@ def test_signs_of_rotation():
     assert (rotation(0.2, 0, 0) @ nose)[0] > 0
     assert (rotation(0, 0.2, 0) @ nose)[1] > 0
     assert (rotation(0, 0, 0.2) @ crown)[0] > 0
+
+
+def test_a_printed_border_is_left_out(astronaut, detector):
+    framed = np.full((532, 536, 3), 250, np.uint8)
+    framed[10:-10, 12:-12] = astronaut.pixels
+    face, _ = detector.choose(framed)
+    made = prepare_portrait(Photo(framed, b"", "image/png"), face, detector)
+    bare, _ = detector.choose(astronaut.pixels)
+    same = prepare_portrait(astronaut, bare, detector)
+    shift = made.to_photo[:, 2] - same.to_photo[:, 2]
+    assert np.abs(shift - [12, 10]).max() < 6  # the same frame of the same picture, found again inside the border
+    assert _without_border(astronaut.pixels) == (0, 0, 512, 512)
+    assert np.abs(np.array(_without_border(framed)) - [12, 10, 524, 522]).max() <= 1
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_plain_backdrop_is_not_a_border(value):
+    assert _without_border(np.full((300, 200, 3), value, np.uint8)) == (0, 0, 200, 300)
