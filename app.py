@@ -8,6 +8,7 @@ import gradio as gr  # isort: skip
 
 from demo import cards, texts
 from demo.create import Create
+from demo.inputs import QUIET
 from demo.session import Visitors
 from demo.studio import Studio
 from demo.verify import Verify
@@ -32,7 +33,7 @@ def build(studio: Studio, visitors: Visitors) -> gr.Blocks:
         def leave(request: gr.Request) -> None:
             visitors.leave(request.session_hash)
 
-        create.send.click(send, None, [tabs, verify.file, verify.report], **server.QUIET)
+        create.send.click(send, None, [tabs, verify.file, verify.report], **QUIET)
         page.unload(leave)
     return page
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from demo import cards, texts
 from demo.errors import Missing
+from demo.inputs import AT_ONCE
 
 if TYPE_CHECKING:
     from safety.consent import Attestation
@@ -70,7 +71,7 @@ def build() -> ConsentStep:
         }
 
     outputs = [names, reasons, subject, attester, source, agreed, term]
-    basis.change(reword, basis, outputs, queue=False, show_progress="hidden", api_visibility="private")
+    basis.change(reword, basis, outputs, **AT_ONCE)
     return ConsentStep(basis, subject, attester, source, purpose, agreed)
 
 

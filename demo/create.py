@@ -12,12 +12,17 @@ import gradio as gr
 from demo import cards, consent_step, look, samples, texts
 from demo.errors import Missing
 from demo.guard import explain
-from demo.inputs import QUIET, Inputs
+from demo.inputs import AT_ONCE, QUIET, Inputs
 from demo.line import LONGEST
 from demo.progress import Pace, Step
 from demo.session import Visitor, Visitors
 from demo.studio import Creation, Studio
 
+# On a phone the result is far below the button: show it once the work has begun.
+WILL_FOLLOW = "() => { window.follow = innerWidth <= 720 }"
+FOLLOW = """() => { const stage = document.querySelector("#stage");
+  if (!window.follow || !stage.querySelector(".working")) return;
+  window.follow = false; stage.scrollIntoView({behavior: "smooth"}) }"""
 LOOK_AGAIN = 0.25  # seconds between two updates of the progress card
 
 
@@ -90,9 +95,11 @@ class Create:
             api_visibility="private",
             concurrency_limit=LONGEST + 2,
         )
-        self.stop.click(self.cancel, None, [self.stop], queue=False, show_progress="hidden", api_visibility="private")
+        self.go.click(None, js=WILL_FOLLOW)
+        self.stage.change(None, js=FOLLOW)
+        self.stop.click(self.cancel, None, [self.stop], **AT_ONCE)
         for sample, button in zip(self.samples, self.sample_buttons, strict=True):
-            button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **QUIET)
+            button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **AT_ONCE)
         self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **QUIET)
 
     # making ---------------------------------------------------------------------------------------------------------

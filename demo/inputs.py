@@ -17,6 +17,7 @@ from demo.studio import Studio
 UPLOAD_MEGABYTES = 100
 SILENCE = 1e-3  # peak amplitude below which a recording counts as silent
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+AT_ONCE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}  # costs nothing
 
 
 class PhotoInput(gr.Image):

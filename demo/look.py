@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from demo import texts
+from demo.inputs import AT_ONCE
 from vasa_core.types import Controls
 
 MAX_SEED = 2**31 - 1
@@ -25,7 +25,6 @@ class Look:
 
 def build() -> Look:
     """Draw the panel inside the current layout."""
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def slider(low: float, high: float, value: float, step: float, label: str, name: str) -> gr.Slider:
         return gr.Slider(low, high, value=value, step=step, label=label, min_width=200, elem_id=name)
@@ -69,8 +68,8 @@ def build() -> Look:
     widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
     widgets += [*turns, fps, seed]
     neutral = [widget.value for widget in widgets]
-    roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **quiet)
-    reset.click(lambda: neutral, None, widgets, **quiet)
+    roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **AT_ONCE)
+    reset.click(lambda: neutral, None, widgets, **AT_ONCE)
     return Look(widgets)
 
 

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 UPLOAD_LIMIT = "100mb"
 LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
 CLOSED = ("/process_recording", "/monitoring", "/openapi.json")  # Gradio's routes that nobody here needs
@@ -89,6 +88,13 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="#14877e",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#1d1c1a",
+        button_secondary_background_fill_hover="#f0faf8",
+        button_secondary_background_fill_hover_dark="#12231f",
+        button_secondary_border_color="#d9d5cf",
+        button_secondary_border_color_dark="#45413b",
+        button_border_width="1px",
         slider_color="#0f766e",
         slider_color_dark="#14b8a6",
     )

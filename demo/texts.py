@@ -3,8 +3,7 @@
 NAME = "Candor"
 TAGLINE = "A photo and a voice become a talking video that says what it is."
 FOOTER = (
-    "Every frame carries a watermark, every file a signed manifest. Photo, voice and video are removed when you close "
-    "this page; the signed consent record stays."
+    "Photo, voice and video are removed when you close this page; the signed consent record stays with whoever runs it."
 )
 DEVELOPMENT = (
     "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "
