@@ -52,7 +52,7 @@ class Mouth:
         self._tongue = self._make_tongue(size, tones["flesh"])
 
     def seal_lips(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
-        """`texture` uint8 (CANVAS, CANVAS, 4) with what the photo shows between the lips painted in the tone of their seam.
+        """`texture` uint8 (CANVAS, CANVAS, 4) with what the photo shows between the lips in the tone of their seam.
 
         Lips that a smile holds apart are brought together when they rest; without this, a thread of teeth would shine
         through where they meet.
