@@ -90,6 +90,7 @@ class AuditReport:
     def to_dict(self) -> dict[str, Any]:
         """The object that `verify --json` prints. Manifest strings come from the file: escape before showing."""
         manifest = {key: value for key, value in asdict(self.manifest).items() if key not in ("watermark", "consent")}
+        manifest = {key: list(value) if isinstance(value, tuple) else value for key, value in manifest.items()}
         return {
             "manifest": {**manifest, "development_authority": self.development},
             "watermark": asdict(self.watermark),

@@ -27,6 +27,8 @@ BLOCK = 8  # pixels
 TILE = 128  # pixels, period of the pattern
 GRID = TILE // BLOCK  # blocks per tile side
 PILOT_BLOCKS = 67  # a quarter, rounded so that every code bit gets the same number of the rest
+SCALES = tuple(np.exp(np.arange(np.log(0.7), np.log(1.42), 0.005)))  # tried within each octave
+SMALLEST, LARGEST = 180, 1400  # pixels, shorter side of what is searched
 COEFFICIENTS = ((1, 1), (2, 0), (0, 2), (1, 2), (2, 1))  # (vertical, horizontal) frequency
 
 
@@ -96,16 +98,16 @@ class LumaMark(Watermark):
         if not frames:
             return MarkReading(False, 0, 0.0)
         lumas = [frame[: frame.shape[0] * 2 // 3] for frame in frames]
-        best = self._search(mean_residual(lumas), (1.0,))
+        residual = mean_residual(lumas)
+        best = self._search(residual, (1.0,))
         short = min(lumas[0].shape)
         for octave in (1.0, 2.0, 0.5):
-            if best.found or not 180 <= short * octave <= 1400:
+            if best.found or not SMALLEST <= short * octave <= LARGEST:
                 continue
-            residual = mean_residual(lumas if octave == 1.0 else [_rescale(luma, octave) for luma in lumas])
+            if octave != 1.0:  # half of the frames: the search is for copies, not for the last decibel
+                residual = mean_residual([_rescale(luma, octave) for luma in lumas[::2]])
             natural = FRAME_SIZE / (short * octave)  # where an uncropped copy of ours must be
-            scales = np.append(
-                np.exp(np.arange(np.log(0.7), np.log(1.42), 0.004)), natural if 0.7 < natural < 1.42 else 1
-            )
+            scales = [*SCALES, natural] if SCALES[0] < natural < SCALES[-1] else SCALES
             reading = self._search(residual, scales)
             if reading.found or reading.score > best.score:
                 best = replace(reading, scale=reading.scale * octave)
@@ -124,14 +126,14 @@ class LumaMark(Watermark):
                 tile = folded[:, ::-1] if flipped else folded
                 spectrum = np.fft.rfft2(tile)
                 spectrum /= np.sqrt(np.abs(spectrum)) + 1e-9
+                spectrum[0, 0] = 0.0  # the surface has mean zero
                 surface = np.fft.irfft2(spectrum * self._pilot_spectrum, s=(TILE, TILE))
-                surface -= surface.mean()
-                surface /= surface.std() + 1e-9
-                peak = int(surface.argmax())
-                if surface.flat[peak] > best.score:
-                    best = _Place(float(surface.flat[peak]), float(scale), flipped, *divmod(peak, TILE), tile)
-                if abs(scale / natural - 1) < 1e-3 and not flipped and surface[0, 0] > aligned.score:
-                    aligned = _Place(float(surface[0, 0]), float(scale), False, 0, 0, tile)
+                peak, unit = int(surface.argmax()), 1 / (float(surface.std()) + 1e-9)
+                if surface.flat[peak] * unit > best.score:
+                    score = float(surface.flat[peak]) * unit
+                    best = _Place(score, float(scale), flipped, *divmod(peak, TILE), tile)
+                if abs(scale / natural - 1) < 1e-3 and not flipped and surface[0, 0] * unit > aligned.score:
+                    aligned = _Place(float(surface[0, 0]) * unit, float(scale), False, 0, 0, tile)
         config = self.config
         if best.score < config.threshold and aligned.score >= config.aligned_threshold:
             return self._decode(aligned, True)
@@ -209,7 +211,7 @@ def _block_means(plane: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 def _rescale(plane: np.ndarray, scale: float) -> np.ndarray:
     size = (round(plane.shape[1] * scale), round(plane.shape[0] * scale))
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA)
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)
 
 
 def _fold(residual: np.ndarray) -> np.ndarray:

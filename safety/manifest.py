@@ -33,6 +33,8 @@ ACTION_LABELS = ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3"]
 CREATED_LABELS = [*ACTION_LABELS, WATERMARK_LABEL, CONSENT_LABEL, TRAINING_LABEL]
 PHOTO_TYPES = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "heic", "heif", "avif", "gif", "tiff")}
 AUDIO_TYPES = {"audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp4", "audio/flac", "video/mp4", "video/quicktime"}
+# Extended key usages a claim signer may have: emailProtection, documentSigning, C2PA claim signing.
+KEY_USAGES = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1")
 MAX_CLAIMS, MAX_TEXT = 40, 300  # what is shown of a stranger's manifest
 
 
@@ -97,7 +99,7 @@ class ManifestSigner:
                     "verify_trust": True,
                     "verify_after_sign": True,
                 },
-                "trust": {"user_anchors": authority.anchor_pem},
+                "trust": {"user_anchors": authority.anchor_pem, "trust_config": "\n".join(KEY_USAGES) + "\n"},
                 "builder": {
                     "thumbnail": {"enabled": False},  # a picture of the person has no place in the manifest
                     "claim_generator_info": {"name": GENERATOR, "version": GENERATOR_VERSION},

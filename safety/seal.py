@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,11 +139,6 @@ def _output_file(out: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     if out.is_dir():
         raise OutputError(f"{out} is a folder. Name a file, for example {out / 'talking.mp4'}.")
     scratch = out.with_name(f".{out.stem[:80]}-{secrets.token_hex(8)}.part")
-    try:
-        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    except OSError as error:
-        reason = error.strerror
-        raise OutputError(f"Nothing can be written to {out.parent} ({reason}). Choose another folder.") from error
 
     def hand_over() -> None:
         try:
@@ -152,9 +147,15 @@ def _output_file(out: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
             raise OutputError(f"{out} cannot be written ({error.strerror}). Choose another file.") from error
 
     try:
+        try:
+            os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:
+            reason = error.strerror
+            raise OutputError(f"Nothing can be written to {out.parent} ({reason}). Choose another folder.") from error
         yield scratch, hand_over
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # it was handed over, or its folder never was one
+            scratch.unlink()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -144,7 +144,6 @@ def test_signing_failures_are_named(signer: ManifestSigner, photo: Photo, speech
 @pytest.mark.parametrize("data", [b"", b"\x00" * 100, b"\x00\x00\x00\x18ftypmp42" + b"\xff" * 200, b"text" * 50])
 def test_garbage_has_no_valid_manifest(signer: ManifestSigner, data: bytes) -> None:
     assert signer.read(io.BytesIO(data), "video/mp4").state in ("none", "Invalid")
-    assert signer.read(io.BytesIO(data), "video/x-unheard-of").state == "none"
 
 
 def test_damaged_manifests_never_crash_the_reader(signer: ManifestSigner, signed: bytes) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from safety import SealedVideo, Vault, attest, issue_token, revoke, seal
+from safety.authority import _authority, generated_authority
 from safety.consent import Attestation
 from safety.errors import (
     ConsentMismatch,
@@ -24,6 +26,7 @@ from safety.errors import (
     SelfCheckFailed,
     TokenUsed,
 )
+from safety.manifest import ManifestSigner
 from safety.video_mark import VideoMark
 from tests.safety.helpers import moving, tone
 from vasa_core.errors import Cancelled, ControlError, NoFaceFound
@@ -347,7 +350,19 @@ def test_a_mark_that_does_not_read_back_is_not_handed_out(
 def test_a_manifest_that_is_not_trusted_is_not_handed_out(
     attempt: Callable[..., SealedVideo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("safety.seal._write", lambda path, data: path.write_bytes(data[:-4000] + bytes(4000)))
-    with pytest.raises(SelfCheckFailed):
+    pem = generated_authority()["signer.pem"]
+    sign, stranger = ManifestSigner.sign, ManifestSigner(_authority(pem, pem, development=True))
+    monkeypatch.setattr(ManifestSigner, "sign", lambda _self, *rest: sign(stranger, *rest))
+    with pytest.raises(SelfCheckFailed, match="Trusted"):
+        attempt()
+    assert no_file(tmp_path)
+
+
+def test_a_disk_that_lies_is_noticed(
+    attempt: Callable[..., SealedVideo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = importlib.import_module("safety.seal")
+    monkeypatch.setattr(module, "_write", lambda path, data: path.write_bytes(data[:-4000] + bytes(4000)))
+    with pytest.raises(SelfCheckFailed, match="other bytes"):
         attempt()
     assert no_file(tmp_path)
