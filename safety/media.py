@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -18,7 +19,7 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,mpegvideo,ogg,h264,hevc,ivf,gif,yuv4mpegpipe,"
     "jpeg_pipe,png_pipe,apng,webp_pipe,tiff_pipe,bmp_pipe,jpegxl_pipe"
 )
-OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
 DECODE_ALL = 480  # up to this many frames a clip is decoded whole, longer ones are visited in places
 PLACES = 12
 
@@ -59,7 +60,10 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
     """
     frames: list[np.ndarray] = []
     try:
-        with av.open(str(path), options=OPTIONS, metadata_errors="ignore") as container:
+        with (
+            path.open("rb") as file,
+            av.open(_Nameless(file), "r", options=OPTIONS, metadata_errors="ignore") as container,
+        ):
             if not container.streams.video:
                 raise UnreadableVideo(f"{path.name} has no picture. Give a video or an image.")
             for picture in _spread(container, count):
@@ -73,6 +77,13 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
     if not frames:
         raise UnreadableVideo(f"{path.name} holds no frames. Give a video or an image.")
     return frames
+
+
+class _Nameless:
+    """A file without its name: FFmpeg takes names for patterns of picture sequences, and endings for formats."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _spread(container: InputContainer, count: int):  # type: ignore[no-untyped-def]  # generator of av.VideoFrame

@@ -155,7 +155,8 @@ def test_foreign_files_prove_nothing(vault: Vault, photo: Photo, tmp_path: Path)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame[:320, :320].copy(), format="rgb24")))
         container.mux(stream.encode(None))
     (tmp_path / "picture.png").write_bytes(picture_file(photo.pixels))
-    for name in ("foreign.mp4", "picture.png"):
+    (tmp_path / "picture %03d.jpg").write_bytes(photo.file)
+    for name in ("foreign.mp4", "picture.png", "picture %03d.jpg"):
         report = audit(vault, tmp_path / name)
         assert report.verdict == "nothing"
         assert (report.manifest.state, report.watermark.found) == ("none", False)
