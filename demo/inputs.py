@@ -20,17 +20,19 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 AT_ONCE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}  # costs nothing
 
 
-class PhotoInput(gr.Image):
-    """An image field that hands its file over untouched.
+def untouched(field: gr.Image) -> gr.Image:
+    """Let an image field hand its file over as it is.
 
     The stock field decodes the file before our code sees it: it drops what provenance needs, ignores EXIF orientation,
-    and answers a damaged file with a message that names nothing.
+    and answers a damaged file with a message that names nothing. (Done on the instance, since Gradio writes a stub file
+    beside the source of every subclass.)
     """
 
-    is_template = True  # the browser draws it as an ordinary image field
-
-    def preprocess(self, payload: Any) -> Any:
+    def preprocess(payload: Any) -> str | None:
         return None if payload is None else payload.path
+
+    field.preprocess = preprocess  # type: ignore[method-assign]
+    return field
 
 
 class Inputs:
@@ -57,16 +59,18 @@ class Inputs:
 
     def _draw_photo(self) -> None:
         gr.HTML(cards.heading(1, texts.PHOTO_STEP))
-        self.photo = PhotoInput(
-            type="filepath",
-            image_mode=None,
-            sources=["upload", "webcam", "clipboard"],
-            label=texts.PHOTO_LABEL,
-            show_label=False,
-            placeholder=texts.PHOTO_DROP,
-            height=260,
-            buttons=[],
-            elem_id="photo",
+        self.photo = untouched(
+            gr.Image(
+                type="filepath",
+                image_mode=None,
+                sources=["upload", "webcam", "clipboard"],
+                label=texts.PHOTO_LABEL,
+                show_label=False,
+                placeholder=texts.PHOTO_DROP,
+                height=260,
+                buttons=[],
+                elem_id="photo",
+            )
         )
         self.photo_card = gr.HTML(visible=False, elem_id="photo-card")
         self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id="faces")
