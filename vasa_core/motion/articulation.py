@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES
@@ -19,6 +20,8 @@ from vasa_core.types import MOTION_RATE
 # What lips and jaw do, as linear measures of a face (see `measure_patterns`), in face widths.
 ARTICULATORS = ("opening", "jaw", "width", "forward", "upper", "corners")
 REACH = 20  # frames of VISEME_RATE to each side over which a viseme is felt
+_HILL = 4  # frames of VISEME_RATE around a moment in which the top of its hill is sought
+_DOUBTFUL, _CERTAIN = 0.06, 0.16  # height of a bilabial's hill below which it is ignored, from which it closes the lips
 _BILABIAL, _LABIODENTAL = VISEMES.index("bilabial"), VISEMES.index("labiodental")
 
 
@@ -92,12 +95,17 @@ def to_motion_rate(values: np.ndarray, count: int) -> np.ndarray:
 def closure(posteriors: np.ndarray, count: int) -> np.ndarray:
     """How tightly the lips are pressed together, (T, classes) at VISEME_RATE -> (count,) in 0..1 at MOTION_RATE.
 
-    A closure may be shorter than a frame of motion, so the firmest moment within and around the frame counts.
+    A bilabial is heard in its burst and its neighbours as much as in itself, so its posterior is often a low, narrow hill: where
+    a hill is worth believing, the lips close fully at its top. A closure may be shorter than a frame of motion, so the
+    firmest moment within the frame counts, and most of the one just outside.
     """
-    p = np.clip((posteriors[:, _BILABIAL] - 0.25) / 0.3, 0, 1)
-    p = np.pad(p, (1, max(1, 2 * count + 1 - len(p))))
-    around = np.stack([p[i : i + 2 * count : 2] for i in range(4)])  # 20 ms before, the frame's two, 20 ms after
-    firm = np.maximum(around[1:3].max(0), 0.5 * around.max(0))
+    heard = smooth(posteriors[:, _BILABIAL], 1)
+    top = maximum_filter1d(heard, 2 * _HILL + 1)
+    belief = np.clip((top - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0, 1)
+    firm = belief * np.clip(2 * heard / np.maximum(top, 1e-6) - 0.7, 0, 1)
+    firm = np.pad(firm, (1, max(1, 2 * count + 1 - len(firm))))
+    around = np.stack([firm[i : i + 2 * count : 2] for i in range(4)])  # 20 ms before, the frame's two, 20 ms after
+    firm = np.maximum(around[1:3].max(0), 0.75 * around.max(0))
     return firm * firm * (3 - 2 * firm)
 
 

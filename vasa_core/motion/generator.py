@@ -24,7 +24,7 @@ from vasa_core.weights import FOLDER, read_weights
 LONGEST_SECONDS = 300.0
 _CHUNK, _CONTEXT = 20 * VISEME_RATE, 2 * VISEME_RATE  # frames the network sees at once, and around them
 _SMOOTHING = 2  # frames of VISEME_RATE to each side: leaves jaw movements below about 6 Hz
-_REST_GAP = 0.004  # face widths by which lips of the rest face may be pressed together
+_REST_GAP = 0.006  # face widths by which lips of the rest face may be pressed together
 
 
 class MotionGenerator(Protocol):
