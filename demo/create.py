@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -244,6 +245,8 @@ class Job:
             self.error = error
         finally:
             visitor.working = False
+            if visitor.gone:  # whatever was written after the folder had been removed
+                shutil.rmtree(visitor.folder, ignore_errors=True)
 
     def news(self) -> Step | None:
         """The latest step since the last call; waits a moment for one."""

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 
 from demo import samples, texts
 from demo.errors import UsageError
-from demo.session import Visitors
+from demo.session import Visitors, remove_abandoned
 from demo.studio import Studio
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    remove_abandoned()
     visitors = Visitors()
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
     studio = studio or Studio()
     stop = threading.Event()
     try:
+        gr.set_static_paths([samples.FOLDER])  # served as they lie there, without a copy
         page = build(studio, visitors)
         page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)
         try:
@@ -128,7 +130,6 @@ def serve(
                 css_paths=HERE / "style.css",
                 favicon_path=str(HERE / "favicon.svg"),
                 max_file_size=UPLOAD_LIMIT,
-                allowed_paths=[str(samples.FOLDER)],
                 show_error=False,
                 run_history=False,
                 footer_links=[],

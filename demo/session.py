@@ -6,6 +6,7 @@ may enter. It goes when the tab closes, when it has not been used for an hour, a
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path
 
 KEEP_SECONDS = 3600.0  # a visitor who does nothing for so long is taken to have left
 SWEEP_SECONDS = 300.0
+PREFIX = "candor-"  # of the root folder; the process id follows
+ABANDONED_SECONDS = 24 * 3600.0  # a root folder untouched for so long, whose process is gone, was left by a crash
 MAX_VISITORS = 500  # folders at once; the longest idle goes first
 
 
@@ -27,7 +30,8 @@ class Visitor:
     cancel: set to stop the visitor's running work; each run brings a new event.
     photo, speech: the visitor's inputs inside `folder`, None until given; the names are those the visitor knows.
     face:   index of the chosen face, None for the largest.
-    result: the last finished video.   uploads: copies that the web framework holds and that go with the visitor.
+    result: the last finished video.   working, gone: a video is being made; the visitor has left.
+    uploads: copies that the web framework holds and that go with the visitor.
     """
 
     folder: Path
@@ -41,6 +45,7 @@ class Visitor:
     uploads: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     working: bool = False
+    gone: bool = False
 
     def keep(self, upload: str | Path, stem: str) -> Path:
         """Copy an upload into the private folder, byte for byte. Returns the copy's path."""
@@ -59,7 +64,7 @@ class Visitors:
     """All open tabs. Safe to share between threads."""
 
     def __init__(self, root: Path | None = None, keep_seconds: float = KEEP_SECONDS) -> None:
-        self.root = root if root is not None else Path(tempfile.mkdtemp(prefix="candor-"))
+        self.root = root if root is not None else Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
         self.keep_seconds = keep_seconds
@@ -93,6 +98,7 @@ class Visitors:
             if visitor is None:
                 return
             shared = {path for other in self._open.values() for path in other.uploads}
+        visitor.gone = True
         visitor.cancel.set()
         shutil.rmtree(visitor.folder, ignore_errors=True)
         for upload in visitor.uploads - shared:  # the same file uploaded by two people is stored once
@@ -125,3 +131,24 @@ class Visitors:
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def remove_abandoned() -> None:
+    """Remove root folders that earlier processes could not remove themselves."""
+    for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}[0-9]*-*"):
+        try:
+            old = time.time() - root.stat().st_mtime > ABANDONED_SECONDS
+            if old and root.stat().st_uid == os.getuid() and not _alive(int(root.name.split("-")[1])):
+                shutil.rmtree(root, ignore_errors=True)
+        except (OSError, KeyError, ValueError):
+            continue  # somebody else's, or gone already
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
