@@ -20,6 +20,7 @@ FORMATS = (
     "jpeg_pipe,png_pipe,apng,webp_pipe,tiff_pipe,bmp_pipe,jpegxl_pipe"
 )
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+MAX_PIXELS = 80_000_000  # per frame; a few bytes can ask for gigabytes
 DECODE_ALL = 480  # up to this many frames a clip is decoded whole, longer ones are visited in places
 PLACES = 12
 
@@ -66,6 +67,10 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
         ):
             if not container.streams.video:
                 raise UnreadableVideo(f"{path.name} has no picture. Give a video or an image.")
+            codec = container.streams.video[0].codec_context
+            if codec.width * codec.height > MAX_PIXELS:
+                size = f"{codec.width} x {codec.height} pixels"
+                raise UnreadableVideo(f"{path.name} has {size}; give a video or image of at most {MAX_PIXELS:,}.")
             for picture in _spread(container, count):
                 frames.append(_to_i420(picture, frames[0].shape if frames else None))
                 if len(frames) == count:

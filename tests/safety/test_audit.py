@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -259,6 +260,21 @@ def test_large_pictures_are_scaled_down(tmp_path: Path) -> None:
     (tmp_path / "large.png").write_bytes(picture_file(np.full((1001, 3001, 3), 90, np.uint8)))
     (frame,) = sample_frames(tmp_path / "large.png")
     assert frame.shape == (426 * 3 // 2, 1280)
+
+
+def test_a_picture_bomb_is_refused_before_it_is_decoded(vault: Vault, tmp_path: Path) -> None:
+    """30,000 x 30,000 black pixels: 2.7 GB from 100 kB."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    side = 30_000
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])  # one bit per pixel, grey
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(file)
+    with pytest.raises(UnreadableVideo, match="pixels"):
+        audit(vault, tmp_path / "bomb.png")
 
 
 def test_attestation_names_stay_out_of_the_report(vault: Vault, photo: Photo, speech: Speech, tmp_path: Path) -> None:
