@@ -71,10 +71,11 @@ class FaceDetector:
         """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`."""
         pyramid = _Pyramid(pixels)
         for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
+            candidates = self._candidates(pyramid, turn)[: self.config.max_candidates]
+            judged = [face for each in candidates if (face := self._judged(pixels, pyramid, each)) is not None]
             faces: list[FaceBox] = []
-            for candidate in self._candidates(pyramid, turn)[: self.config.max_candidates]:
-                face = self._judged(pixels, pyramid, candidate)
-                if face is not None and all(_iou(face.box, other.box) < self.config.overlap for other in faces):
+            for face in sorted(judged, key=lambda face: -face.score):
+                if all(_iou(face.box, other.box) < self.config.overlap for other in faces):
                     faces.append(face)
             if faces:
                 return sorted(faces, key=lambda face: -face.size)
