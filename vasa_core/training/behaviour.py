@@ -15,7 +15,7 @@ from vasa_core.training.media import read_sound
 from vasa_core.types import MOTION_RATE
 
 SHORTEST = 100  # frames; slow movement cannot be measured in less
-LIVELY = 0.6  # quantile over clips: many are studio recordings of people told to sit still
+LIVELY = 0.75  # quantile over clips: many are studio recordings of people told to sit still
 
 
 def _band(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -31,8 +31,11 @@ def blink_lengths(track: AlignedTrack) -> list[float]:
     peaks, _ = find_peaks(shut, height=0.45, prominence=0.35, distance=5)
     out = []
     for p in peaks:
-        width = 1 + sum(1 for step in (-1, 1) for k in range(1, 8) if all(
-            0 <= p + step * j < len(shut) and shut[p + step * j] > 0.25 for j in range(1, k + 1)))
+        low = shut <= 0.25
+        before, after = low[max(0, p - 8) : p][::-1], low[p + 1 : p + 9]
+        if not (before.any() and after.any()):
+            continue
+        width = 1 + int(before.argmax()) + int(after.argmax())
         if 3 <= width <= 9:
             out.append(width / MOTION_RATE)
     return out
@@ -63,13 +66,13 @@ def fit_behaviour(tracks: list[AlignedTrack], data: Path) -> Behaviour:
     default = Behaviour()
     return replace(
         default,
-        sway_yaw=float(np.clip(sway[0], 2.0, 3.4)),
-        sway_pitch=float(np.clip(sway[1], 1.4, 2.4)),
+        sway_yaw=float(np.clip(sway[0], 2.6, 3.4)),
+        sway_pitch=float(np.clip(sway[1], 1.4, 2.2)),
         sway_roll=float(np.clip(sway[2], 1.0, 1.7)),
-        gesture_yaw=float(np.clip(gesture[0], 0.8, 1.6)),
-        gesture_pitch=float(np.clip(gesture[1], 0.8, 1.6)),
-        gesture_roll=float(np.clip(gesture[2], 0.5, 1.0)),
-        calm=float(np.clip(np.median(calm), 0.25, 0.6)) if calm else default.calm,
+        gesture_yaw=float(np.clip(gesture[0], 1.2, 2.0)),
+        gesture_pitch=float(np.clip(gesture[1], 1.0, 1.7)),
+        gesture_roll=float(np.clip(gesture[2], 0.7, 1.1)),
+        calm=float(np.clip(np.median(calm), 0.25, 0.45)) if calm else default.calm,
         shift_x=float(np.clip(x, 0.002, 0.008)),
         shift_y=float(np.clip(y, 0.002, 0.006)),
         blink_seconds=float(np.clip(np.median(lengths), 0.18, 0.26)) if lengths else default.blink_seconds,
