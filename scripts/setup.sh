@@ -107,7 +107,7 @@ printf '%s' "$wanted" >"$stamp"
 
 # --- A browser for the tests.
 if [ "$profile" = test ]; then
-  has_browser() { command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -n "${CHROMIUM:-}" ]; }
+  has_browser() { [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
   if ! has_browser && may_apt; then apt_install chromium || true; fi
   if ! has_browser; then
     say "The browser tests need Chromium. On Debian type: sudo apt-get install -y chromium   (elsewhere: set CHROMIUM=/path/to/chrome)"
