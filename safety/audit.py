@@ -22,6 +22,7 @@ from safety.vault import Vault
 from safety.video_mark import VideoMark
 
 SAMPLED_FRAMES = 80
+TRACE_SCORE = 9.0  # a pilot whose id was not given out counts only this far above the detector's threshold
 CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "screenCapture"}
 
 
@@ -29,7 +30,7 @@ CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "posi
 class WatermarkRow:
     """found: pilot above threshold and the id is one this installation issued.  score: standard deviations.
 
-    trace: the pilot is there but no issued id could be read.  chroma: the public mark says the same id.
+    trace: the pilot is clearly there but no issued id could be read.  chroma: the public mark says the same id.
     """
 
     found: bool
@@ -119,7 +120,7 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
             found=issued is not None,
             id=luma.hex if issued else None,
             score=round(luma.score, 2),
-            trace=luma.found and issued is None,
+            trace=issued is None and luma.score >= TRACE_SCORE,
             chroma=reading.agree,
             errors=luma.errors,
         )

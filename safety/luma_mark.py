@@ -78,19 +78,23 @@ class LumaMark(Watermark):
         size, grid = (width, height), (width // BLOCK, height // BLOCK)
         config = self.config
 
+        # Scratch planes, reused: fresh megabyte arrays for every frame cost more in page faults than the arithmetic.
+        one, two = np.empty((2, height, width), np.float32)
+
         def mark(i420: np.ndarray) -> None:
             luma = i420[:height]
             # Block sums as area-averaging resizes, the fastest way to take them.
-            host = _block_means(cv2.multiply(luma, pattern, dtype=cv2.CV_32F), grid) * float(BLOCK * BLOCK)
+            host = _block_means(cv2.multiply(luma, pattern, dst=one, dtype=cv2.CV_32F), grid) * float(BLOCK * BLOCK)
             level = _block_means(luma, grid).astype(np.float32)
-            smooth = cv2.resize(level, size, interpolation=cv2.INTER_LINEAR)
-            texture = _block_means(cv2.absdiff(luma.astype(np.float32), smooth), grid)
+            np.copyto(two, luma)
+            detail = cv2.absdiff(two, cv2.resize(level, size, dst=one, interpolation=cv2.INTER_LINEAR), dst=one)
+            texture = _block_means(detail, grid)
             target = np.minimum(config.flat + config.texture_gain * texture, config.strongest)
             cap = np.minimum(target + 2 * texture, config.most_added)
             amount = np.clip(target - host, 0, cap)  # add only what is missing
             amount[level < config.dark_level] *= config.dark_gain
-            added = cv2.multiply(pattern, cv2.resize(amount, size, interpolation=cv2.INTER_NEAREST))
-            cv2.add(luma, added, dst=luma, dtype=cv2.CV_8U)
+            spread = cv2.resize(amount, size, dst=two, interpolation=cv2.INTER_NEAREST)
+            cv2.add(luma, cv2.multiply(pattern, spread, dst=one), dst=luma, dtype=cv2.CV_8U)
 
         return mark
 

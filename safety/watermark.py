@@ -52,6 +52,7 @@ class Watermark(ABC):
     def writer(self, mark_id: int, height: int, width: int) -> FrameWriter:
         """Function that marks one I420 frame (height * 3 // 2, width) in place; build it once per clip.
 
+        It may keep scratch memory: call it from one thread at a time.
         Raises ValueError when the id has more than 30 bits or the size is not supported.
         """
 

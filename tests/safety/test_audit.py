@@ -200,6 +200,8 @@ def test_another_ledger_does_not_know_the_video(vault: Vault, own: SealedVideo, 
     shutil.copytree(vault.home / "keys", tmp_path / "restored" / "keys")
     with Vault.open(tmp_path / "restored", environment={}) as restored:
         report = audit(restored, own.path)
+        assert audit(restored, remux(own.path, tmp_path / "copy.mp4")).verdict == "trace"
+    assert (report.watermark.found, report.watermark.trace) == (False, True)
     assert report.manifest.state == "Trusted"
     assert report.log.included is False
     assert {"mark_missing", "record_unknown"} <= {item.code for item in report.contradictions}
