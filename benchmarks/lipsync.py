@@ -2,8 +2,9 @@
 
     python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] [--seed 0] [--json OUT]
 
-Speech that training never heard (vasa_core.training.speech_corpus.HELD_OUT and clips/dev) drives an average face. Phones come from
-PocketSphinx, so the lip figures need English. With --tracks the lips are also compared with those of the real dev talkers.
+Speech that training never heard (vasa_core.training.speech_corpus.HELD_OUT and clips/dev) drives an average face.
+Phones come from PocketSphinx, so the lip figures need English. With --tracks the lips are also compared with those of
+the real dev talkers.
 
   viseme_auc   chance that the lips are further apart in an open vowel than in a closure of /m b p/
   closure      share of /m b p/ whose lips come closer than 15 % of the clip's 95th percentile (seal: 10 %)
@@ -114,7 +115,9 @@ def pool(rows: list[dict[str, float]]) -> dict[str, float]:
 def held_out_files(data: Path) -> list[Path]:
     """English speech that training never heard."""
     files = sorted((data / "speech").glob("*")) + sorted((data / "clips" / "dev").glob("*"))
-    return [f for f in files if (f.parent.name == "dev" and f.name.startswith(ENGLISH_FILES)) or f.name.startswith(HELD_OUT)]
+    return [
+        f for f in files if (f.parent.name == "dev" and f.name.startswith(ENGLISH_FILES)) or f.name.startswith(HELD_OUT)
+    ]
 
 
 def against_talkers(model: SpeechMotion, data: Path, tracks: Path) -> None:
@@ -128,7 +131,9 @@ def against_talkers(model: SpeechMotion, data: Path, tracks: Path) -> None:
         real = aperture(track.face)
         count = min(len(lips), len(real))
         loud = analyse(samples, count).energy
-        rows.append([best_correlation(real[:count], x) for x in (lips[:count], loud, np.roll(lips[:count], count // 2))])
+        rows.append(
+            [best_correlation(real[:count], x) for x in (lips[:count], loud, np.roll(lips[:count], count // 2))]
+        )
         print(f"  {track.track.name}: lips {rows[-1][0]:.2f}, loudness {rows[-1][1]:.2f}, shuffled {rows[-1][2]:.2f}")
     print("  mean: lips {:.2f}, loudness {:.2f}, shuffled {:.2f}".format(*np.mean(rows, 0)))
 

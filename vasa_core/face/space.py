@@ -22,8 +22,8 @@ FACE_EDGES = (234, 454)  # landmarks whose distance is the unit of length (right
 UPPER_LIP, LOWER_LIP = 13, 14  # inner lips, middle
 FOREHEAD, CHIN = 10, 152
 
-# Lids from the inner to the outer corner, as pairs (upper, lower) that meet when the eye is shut. Left and right are the
-# person's own.
+# Lids from the inner to the outer corner, as pairs (upper, lower) that meet when the eye is shut. Left and right are
+# the person's own.
 LID_PAIRS_RIGHT = ((173, 155), (157, 154), (158, 153), (159, 145), (160, 144), (161, 163), (246, 7))
 LID_PAIRS_LEFT = ((398, 382), (384, 381), (385, 380), (386, 374), (387, 373), (388, 390), (466, 249))
 
@@ -32,7 +32,8 @@ LID_PAIRS_LEFT = ((398, 382), (384, 381), (385, 380), (386, 374), (387, 373), (3
 class FaceSpace:
     """Linear map between facial code and landmark displacement.
 
-    basis:      float32 (D, 478, 3), displacement per unit of each coordinate, in the head frame (x to the viewer's right,
+    basis:      float32 (D, 478, 3), displacement per unit of each coordinate, in the head frame (x to the viewer's
+                right,
                 y down, z away from the viewer, head upright and frontal), unit = face width.
     template:   float32 (478, 3), an average rest face in the same frame and unit, centred between the face edges.
     names:      D names of the coordinates.
@@ -73,9 +74,9 @@ class FaceSpace:
         """The code (D,) that moves the face in a named way.
 
         `blink_left`, `blink_right` (the person's own; 1 = shut), `gaze_yaw`, `gaze_pitch` (per degree; positive to the
-        viewer's right, down), `brow_raise`, `brow_raise_left`, `brow_raise_right`, `brow_frown`, and of the mouth (1 = as strong
-        as people do in speech) `jaw_open`, `lip_round`, `lip_spread`, `lip_close`, `upper_lip_raise`, `lower_lip_tuck`,
-        `smile`, `smirk`, `mouth_frown`. Raises ValueError for another name.
+        viewer's right, down), `brow_raise`, `brow_raise_left`, `brow_raise_right`, `brow_frown`, and of the mouth (1 =
+        as strong as people do in speech) `jaw_open`, `lip_round`, `lip_spread`, `lip_close`, `upper_lip_raise`,
+        `lower_lip_tuck`, `smile`, `smirk`, `mouth_frown`. Raises ValueError for another name.
         """
         if name not in self.directions:
             raise ValueError(f"the face space has no direction '{name}'; it has {', '.join(sorted(self.directions))}")

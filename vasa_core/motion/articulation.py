@@ -1,8 +1,9 @@
 """From viseme posteriors to lip shapes: targets, coarticulation, and lips that really close.
 
-Coarticulation follows Cohen and Massaro, "Modeling coarticulation in synthetic visual speech" (1993): every viseme pulls every
-articulator towards its target with a dominance that grows before and fades after it; what is seen is the mean of all
-targets, weighted by dominance. Here a viseme's presence is the posterior of the viseme network instead of a hard segment.
+Coarticulation follows Cohen and Massaro, "Modeling coarticulation in synthetic visual speech" (1993): every viseme
+pulls every articulator towards its target with a dominance that grows before and fades after it; what is seen is the
+mean of all targets, weighted by dominance. Here a viseme's presence is the posterior of the viseme network instead of a
+hard segment.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class Articulation:
         padded = np.pad(posteriors, ((REACH, REACH), (0, 0)))
         padded[:REACH, 0] = padded[len(padded) - REACH :, 0] = 1  # rest before and after
         size = 1 << math.ceil(math.log2(len(padded) + 2 * REACH + 1))
-        spread = np.fft.irfft(np.fft.rfft(padded, size, axis=0) * np.fft.rfft(self.kernels().T, size, axis=0), size, axis=0)
+        spread = np.fft.irfft(
+            np.fft.rfft(padded, size, axis=0) * np.fft.rfft(self.kernels().T, size, axis=0), size, axis=0
+        )
         presence = np.clip(spread[2 * REACH : 2 * REACH + len(posteriors)], 0, None)  # (T, classes)
         pull = presence @ self.dominance + 1e-6
         return (presence @ (self.dominance * self.targets)) / pull
@@ -95,9 +98,9 @@ def to_motion_rate(values: np.ndarray, count: int) -> np.ndarray:
 def closure(posteriors: np.ndarray, count: int) -> np.ndarray:
     """How tightly the lips are pressed together, (T, classes) at VISEME_RATE -> (count,) in 0..1 at MOTION_RATE.
 
-    A bilabial is heard in its burst and its neighbours as much as in itself, so its posterior is often a low, narrow hill: where
-    a hill is worth believing, the lips close fully at its top. A closure may be shorter than a frame of motion, so the
-    firmest moment within the frame counts, and most of the one just outside.
+    A bilabial is heard in its burst and its neighbours as much as in itself, so its posterior is often a low, narrow
+    hill: where a hill is worth believing, the lips close fully at its top. A closure may be shorter than a frame of
+    motion, so the firmest moment within the frame counts, and most of the one just outside.
     """
     heard = smooth(posteriors[:, _BILABIAL], 1)
     top = maximum_filter1d(heard, 2 * _HILL + 1)

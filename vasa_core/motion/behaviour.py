@@ -1,7 +1,7 @@
 """Everything a talking head does besides articulating: it moves, breathes, blinks, looks about and lifts its brows.
 
-All processes are sums of smooth, seeded noise and of answers to the prosody, so that the same seed gives the same motion and
-nothing drifts, however long the speech is.
+All processes are sums of smooth, seeded noise and of answers to the prosody, so that the same seed gives the same
+motion and nothing drifts, however long the speech is.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def smooth_noise(rng: np.random.Generator, count: int, low: float, high: float) -> np.ndarray:
-    """Gaussian noise between two frequencies in Hz, standard deviation 1, (count,); its start does not depend on `count`."""
+    """Gaussian noise between two frequencies in Hz, standard deviation 1, (count,); its start does not depend on
+    `count`."""
     sections = butter(2, (low, high), "bandpass", fs=MOTION_RATE, output="sos")
     impulse = np.zeros(4000)
     impulse[0] = 1
@@ -102,7 +103,9 @@ def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) ->
     strength = prosody.accents * np.where(nods.random(count) < 0.15, -0.7, 1.0) * nods.uniform(0.0, 1.4, count)
     time = np.arange(-10, 26) / MOTION_RATE
     bump = np.exp(-0.5 * (time / np.where(time < 0, 0.11, 0.2)) ** 2)
-    angles[:, 1] += behaviour.nod * (np.convolve(strength, bump)[10 : 10 + count] - 0.5 * gaussian_filter1d(strength, 25.0) * 9)
+    angles[:, 1] += behaviour.nod * (
+        np.convolve(strength, bump)[10 : 10 + count] - 0.5 * gaussian_filter1d(strength, 25.0) * 9
+    )
     angles[:, 2] += 0.25 * angles[:, 0] * (behaviour.sway_roll / behaviour.sway_yaw)  # a turning head tilts
     limit = np.array([13.0, 10.0, 8.0])
     angles = limit * np.tanh(angles / limit) * gain
@@ -129,7 +132,8 @@ def blink_times(prosody: Prosody, behaviour: Behaviour, per_minute: float, seed:
     spread = behaviour.blink_spread
     ends = np.flatnonzero((prosody.activity[:-1] >= 0.5) & (prosody.activity[1:] < 0.5))
     shortest = min(0.45, 0.6 * mean)
-    times, at = [], mean * rng.uniform(0.25, 0.9)
+    times: list[int] = []
+    at = mean * rng.uniform(0.25, 0.9)
     while at * MOTION_RATE < count - 3:
         frame = int(round(at * MOTION_RATE))
         near = ends[np.abs(ends - frame) <= 8]
@@ -160,7 +164,8 @@ def lids(prosody: Prosody, behaviour: Behaviour, per_minute: float, seed: int) -
 
 
 def gaze(prosody: Prosody, behaviour: Behaviour, pose: np.ndarray, mean: tuple[float, float], seed: int) -> np.ndarray:
-    """Direction of the eyes in the head, (N, 2) yaw, pitch in degrees: fixations, saccades, and holding on to the viewer.
+    """Direction of the eyes in the head, (N, 2) yaw, pitch in degrees: fixations, saccades, and holding on to the
+    viewer.
 
     `mean` is where the eyes look on average, relative to the photo's own gaze.
     """
@@ -198,7 +203,9 @@ def brows(prosody: Prosody, behaviour: Behaviour, seed: int) -> np.ndarray:
     return (lift + wander) * ease_in(count, 0.4)
 
 
-def upper_face(space: FaceSpace, prosody: Prosody, behaviour: Behaviour, pose: np.ndarray, controls: Controls) -> np.ndarray:
+def upper_face(
+    space: FaceSpace, prosody: Prosody, behaviour: Behaviour, pose: np.ndarray, controls: Controls
+) -> np.ndarray:
     """Facial code (N, D) of lids, eyes, brows and emotion."""
     count = len(prosody.activity)
     per_minute = behaviour.blinks if controls.blinks is None else controls.blinks
@@ -214,7 +221,8 @@ def upper_face(space: FaceSpace, prosody: Prosody, behaviour: Behaviour, pose: n
     feeling = emotion_offset(space, controls.emotion)
     narrowed = np.stack([feeling @ space.direction(f"blink_{side}") for side in ("left", "right")])
     code += feeling * ease_in(count, 0.4)[:, None]
-    for column, side in enumerate(("left", "right")):  # a full blink shuts the eye, however wide or narrow the emotion holds it
+    # A full blink shuts the eye, however wide or narrow the emotion holds it.
+    for column, side in enumerate(("left", "right")):
         code -= (narrowed[column] * shut[:, column] * ease_in(count, 0.4))[:, None] * space.direction(f"blink_{side}")
     return code
 

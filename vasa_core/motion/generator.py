@@ -47,7 +47,8 @@ class SpeechMotion:
 
     @classmethod
     def from_pretrained(cls, path: Path | None = None) -> SpeechMotion:
-        """The shipped weights, or face_space, visemes and motion.safetensors of the folder `path`. Raises WeightsError."""
+        """The shipped weights, or face_space, visemes and motion.safetensors of the folder `path`. Raises
+        WeightsError."""
         folder = Path(path) if path is not None else FOLDER
         space = FaceSpace.from_pretrained(folder / "face_space.safetensors")
         net = load_viseme_net(folder / "visemes.safetensors")
@@ -83,7 +84,9 @@ class SpeechMotion:
         effort = 1 + 0.12 * np.clip(prosody.energy, -1.5, 1.5)  # louder speech opens the mouth a little more
         moves *= gain * effort[:, None]
         pressed = closure(posteriors, count) * min(1.0, gain)
-        return close_lips(upper + moves @ self.articulation.shapes, pressed, self.space, self.articulation.seal, _REST_GAP)
+        return close_lips(
+            upper + moves @ self.articulation.shapes, pressed, self.space, self.articulation.seal, _REST_GAP
+        )
 
     @torch.inference_mode()
     def posteriors(self, samples: np.ndarray, progress: Callable[[float], None] | None = None) -> np.ndarray:
@@ -108,7 +111,9 @@ def check_samples(samples: np.ndarray) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise UnreadableAudio("The sound holds samples that are not numbers; export the recording again.")
     if not 0 < len(samples) <= LONGEST_SECONDS * SAMPLE_RATE:
-        raise AudioLengthError(f"The sound lasts {len(samples) / SAMPLE_RATE:.1f} s; give more than none and at most 5 minutes.")
+        raise AudioLengthError(
+            f"The sound lasts {len(samples) / SAMPLE_RATE:.1f} s; give more than none and at most 5 minutes."
+        )
     return np.clip(samples, -1, 1).astype(np.float32)
 
 
@@ -121,5 +126,7 @@ def load_viseme_net(path: Path) -> VisemeNet:
         net = VisemeNet(VisemeConfig(**json.loads(metadata["config"])))
         net.load_state_dict({name: torch.from_numpy(t.astype(np.float32)) for name, t in tensors.items()})
     except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path} does not hold a viseme network ({type(error).__name__}); install Candor again.") from None
+        raise WeightsError(
+            f"{path} does not hold a viseme network ({type(error).__name__}); install Candor again."
+        ) from None
     return net.eval()

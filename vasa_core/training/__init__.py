@@ -1,1 +1,2 @@
-"""Commands that make the shipped weights. Nothing outside this package imports it; it may need tools a user never installs."""
+"""Commands that make the shipped weights. Nothing outside this package imports it; it may need tools a user never
+installs."""

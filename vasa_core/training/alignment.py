@@ -35,7 +35,8 @@ class AlignedTrack:
 
 
 def procrustes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scales (N,), rotations (N, 3, 3), shifts (N, 3) that bring sources (N, K, 3) nearest to target (K, 3) (Umeyama 1991)."""
+    """Scales (N,), rotations (N, 3, 3), shifts (N, 3) that bring sources (N, K, 3) nearest to target (K, 3) (Umeyama
+    1991)."""
     mean = source.mean(1, keepdims=True)
     a, b = source - mean, target - target.mean(0)
     u, values, vt = np.linalg.svd(np.einsum("nki,kj->nij", a, b))
@@ -80,7 +81,8 @@ def mirror_indices(template: np.ndarray) -> np.ndarray:
 
 
 def upright(face: np.ndarray) -> np.ndarray:
-    """Turn a face so that the edges lie level and equally deep and the forehead stands above the chin; width 1, centred."""
+    """Turn a face so that the edges lie level and equally deep and the forehead stands above the chin; width 1,
+    centred."""
     right, left = face[FACE_EDGES[0]], face[FACE_EDGES[1]]
     x = (left - right) / np.linalg.norm(left - right)
     down = face[CHIN] - face[FOREHEAD]

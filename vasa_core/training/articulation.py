@@ -2,8 +2,8 @@
 
     python -m vasa_core.training.articulation .cache/tracks DATA_DIR [-o vasa_core/weights/motion.safetensors]
 
-Every clip's audio-video offset (manifest, then measured again with the viseme network) is undone first. Each person has a gain
-and a rest of their own per articulator, so that the shared targets describe speech and not people.
+Every clip's audio-video offset (manifest, then measured again with the viseme network) is undone first. Each person
+has a gain and a rest of their own per articulator, so that the shared targets describe speech and not people.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from vasa_core.weights import FOLDER, write_weights
 
 APERTURE_95 = 0.128  # face widths: the 95th percentile of the inner lips' opening that shipped motion should have
 PRIOR_WEIGHT = 0.02
-# Where phonetics expects opening, jaw, width, forward (in standard deviations of speech): minutes of video alone mislead.
+# Where phonetics expects opening, jaw, width, forward (in standard deviations of speech): minutes of video alone
+# mislead.
 _PRIOR = {
     "bilabial": (-0.3, 0.2, 0.0, 0.2),
     "labiodental": (0.2, 0.2, 0.0, 0.1),
@@ -51,7 +52,8 @@ _OPEN = [VISEMES.index(v) for v in ("round", "open", "mid", "spread")]
 
 @dataclass(frozen=True)
 class SpokenClip:
-    """A synchronous clip: posteriors (2 N, classes) at VISEME_RATE and articulators (N, 6) at MOTION_RATE, offset undone."""
+    """A synchronous clip: posteriors (2 N, classes) at VISEME_RATE and articulators (N, 6) at MOTION_RATE, offset
+    undone."""
 
     name: str
     posteriors: np.ndarray
@@ -146,7 +148,13 @@ def fit_articulation(clips: list[SpokenClip], rounds: int = 400, seed: int = 0) 
     with torch.no_grad():
         print(f"articulation: residual variance {fitted:.3f} of 1")
         return tuple(
-            v.numpy() for v in (targets * free * scale, dominance.exp(), onset.exp().clamp(0.02, 0.2), release.exp().clamp(0.02, 0.2))
+            v.numpy()
+            for v in (
+                targets * free * scale,
+                dominance.exp(),
+                onset.exp().clamp(0.02, 0.2),
+                release.exp().clamp(0.02, 0.2),
+            )
         )
 
 
@@ -194,7 +202,9 @@ def load_clips(aligned: list[AlignedTrack], data: Path, net: VisemeNet) -> list[
         if not track.track.synchronous:
             continue
         samples = read_sound(data / "clips" / track.track.split / f"{track.track.name}.mp4")
-        clip = spoken_clip(track.track.name, track.face - track.neutral, posteriors_of(net, samples), track.track.offset)
+        clip = spoken_clip(
+            track.track.name, track.face - track.neutral, posteriors_of(net, samples), track.track.offset
+        )
         if clip is None:
             print(f"{track.track.name}: no clear offset, left out")
         else:
@@ -216,7 +226,9 @@ def main() -> None:
     print(f"{len(clips)} clips, {sum(len(c.moves) for c in clips) / MOTION_RATE:.0f} s; offsets in ms:")
     print("  " + ", ".join(f"{c.name} {1000 * c.offset:.0f}" for c in clips))
     model = phonetic(*fit_articulation(clips))
-    said = np.concatenate([to_motion_rate(model.trajectories(c.posteriors), len(c.posteriors) // 2)[:, 0] for c in clips])
+    said = np.concatenate(
+        [to_motion_rate(model.trajectories(c.posteriors), len(c.posteriors) // 2)[:, 0] for c in clips]
+    )
     stretch = APERTURE_95 / float(np.quantile(said, 0.95))
     print(f"opening: 95th percentile {np.quantile(said, 0.95):.3f} face widths, scaled by {stretch:.2f}")
     moved, weight = displacements(aligned)
@@ -231,7 +243,7 @@ def main() -> None:
         "seal": seal,
     }
     tensors = {name: t.astype(np.float32) for name, t in tensors.items()}
-    tensors |= {f"behaviour.{f.name}": np.float32([getattr(behaviour, f.name)]) for f in fields(Behaviour)}
+    tensors |= {f"behaviour.{f.name}": np.array([getattr(behaviour, f.name)], np.float32) for f in fields(Behaviour)}
     write_weights(options.output, "motion", "1", tensors)
     for name, row in zip(VISEMES, tensors["targets"], strict=True):
         print(f"  {name:12s} " + " ".join(f"{a} {v:+.3f}" for a, v in zip(ARTICULATORS, row, strict=True)))

@@ -66,7 +66,9 @@ def crop(rng: np.random.Generator, utterance: Utterance, frames: int) -> Utteran
     start = int(rng.integers(-frames // 6, max(1, len(utterance.labels) - take + frames // 6)))
     at = start + (np.arange(frames) + 0.5) * tempo
     inside = (at >= 0) & (at < len(utterance.labels))
-    labels = np.where(inside, utterance.labels[np.clip(at.astype(int), 0, len(utterance.labels) - 1)], 0).astype(np.uint8)
+    labels = np.where(inside, utterance.labels[np.clip(at.astype(int), 0, len(utterance.labels) - 1)], 0).astype(
+        np.uint8
+    )
     where = (start * 320) + np.arange(frames * 320) * tempo
     samples = np.interp(where, np.arange(len(utterance.samples)), utterance.samples, left=0, right=0)
     return Utterance(samples.astype(np.float32), labels)

@@ -60,9 +60,9 @@ def fit_behaviour(tracks: list[AlignedTrack], data: Path) -> Behaviour:
         shift.append((centred[:, :2] * moved).sum(0) / (centred[:, :2] ** 2).sum(0))
     sway, gesture = (np.quantile(np.array(v), LIVELY, axis=0) for v in (slow, fast))
     x, y = np.median(np.array(shift), 0)
-    print(f"behaviour of {len(slow)} clips: sway {sway.round(2)}, gesture {gesture.round(2)} degrees; head speed in pauses "
-          f"{np.round(calm, 2)} of that in speech; shift {x:.4f}, {y:.4f} widths a degree; {len(lengths)} blinks, "
-          f"median {np.median(lengths) if lengths else float('nan'):.2f} s")
+    print(f"behaviour of {len(slow)} clips: sway {sway.round(2)}, gesture {gesture.round(2)} degrees")
+    print(f"  head speed in pauses {np.round(calm, 2)} of that in speech; shift {x:.4f}, {y:.4f} widths a degree")
+    print(f"  {len(lengths)} blinks, median {np.median(lengths) if lengths else float('nan'):.2f} s")
     default = Behaviour()
     return replace(
         default,

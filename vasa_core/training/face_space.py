@@ -141,7 +141,9 @@ def gaze_patterns(template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return yaw, pitch
 
 
-def carry(pattern: np.ndarray, mask: np.ndarray, hold: list[int], neighbours: np.ndarray, rounds: int = 60) -> np.ndarray:
+def carry(
+    pattern: np.ndarray, mask: np.ndarray, hold: list[int], neighbours: np.ndarray, rounds: int = 60
+) -> np.ndarray:
     """Spread a pattern that is known at `hold` smoothly over the mesh (harmonic interpolation inside the mask)."""
     out = pattern.copy()
     for _ in range(rounds):
@@ -249,7 +251,8 @@ def lip_measures(shape: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def directions(space: FaceSpace, code: np.ndarray, moved: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
-    """Named directions. The mouth's are the likeliest codes (Gaussian) that change one measure and hold others still."""
+    """Named directions. The mouth's are the likeliest codes (Gaussian) that change one measure and hold others
+    still."""
     out = {name: np.eye(space.dim, dtype=np.float32)[i] for i, name in enumerate(space.names[:7])}
     out["brow_raise"] = out["brow_raise_left"] + out["brow_raise_right"]
     mouth = slice(7, space.dim)
@@ -279,22 +282,27 @@ def directions(space: FaceSpace, code: np.ndarray, moved: np.ndarray, weight: np
     return out
 
 
-PARTS = {
-    "lips": [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409, 78, 95, 88, 178, 87]
-    + [14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415],
-    "lids": [i for p in LID_PAIRS_RIGHT + LID_PAIRS_LEFT for i in p],
-    "brows": [*BROW_RIGHT, *BROW_LEFT],
-    "irises": [*IRIS_RIGHT, *IRIS_LEFT],
-}
+def parts() -> dict[str, list[int]]:
+    """Landmarks of the parts whose error is reported."""
+    return {
+        "lips": np.flatnonzero(_off_lips() == 0).tolist(),
+        "lids": [i for p in LID_PAIRS_RIGHT + LID_PAIRS_LEFT for i in p],
+        "brows": [*BROW_RIGHT, *BROW_LEFT],
+        "irises": [*IRIS_RIGHT, *IRIS_LEFT],
+        "face": list(range(468)),
+    }
 
 
-def reconstruction_error(space: FaceSpace, tracks: list[AlignedTrack], face_pixels: float = 200.0) -> dict[str, tuple[float, float]]:
-    """Part -> (mean 2-D error of the code, mean movement without it), in pixels of a crop whose face is `face_pixels` wide."""
+def reconstruction_error(
+    space: FaceSpace, tracks: list[AlignedTrack], face_pixels: float = 200.0
+) -> dict[str, tuple[float, float]]:
+    """Part -> (mean 2-D error of the code, mean movement without it), in pixels of a crop whose face is
+    `face_pixels` wide."""
     moved, _ = displacements(tracks)
     moved = moved * face_pixels
     rebuilt = space.decode(space.encode(moved / face_pixels)) * face_pixels
     out = {}
-    for part, points in {**PARTS, "face": list(range(468))}.items():
+    for part, points in parts().items():
         error = np.linalg.norm((rebuilt - moved)[:, points, :2], axis=2).mean()
         out[part] = (float(error), float(np.linalg.norm(moved[:, points, :2], axis=2).mean()))
     return out

@@ -1,4 +1,5 @@
-"""Phone times of real English speech by PocketSphinx, whose wheel carries a US-English model. Training and scoring only."""
+"""Phone times of real English speech by PocketSphinx, whose wheel carries a US-English model. Training and scoring
+only."""
 
 from __future__ import annotations
 

@@ -67,7 +67,13 @@ def ipa_path(phone: str) -> list[tuple[int, float]]:
     letters = [c for c in unicodedata.normalize("NFD", phone) if c in _IPA_CLASS]
     if not letters:
         return [(_ID["rest"], 1.0)]
-    if letters[:2] in (["t", "ʃ"], ["d", "ʒ"], ["t", "ɕ"], ["d", "ʑ"], ["t", "ʂ"]):  # affricates look like their release
+    if letters[:2] in (
+        ["t", "ʃ"],
+        ["d", "ʒ"],
+        ["t", "ɕ"],
+        ["d", "ʑ"],
+        ["t", "ʂ"],
+    ):  # affricates look like their release
         letters = letters[1:]
     return [(_ID[_IPA_CLASS[c]], 1 / len(letters)) for c in letters]
 

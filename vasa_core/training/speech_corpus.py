@@ -2,9 +2,11 @@
 
     python -m vasa_core.training.speech_corpus [--data DATA_DIR] [-o .cache/speech] [--utterances 2400] [--seed 0]
 
-Synthesised: flite's four English voices and espeak-ng in 21 languages and many voices, with exact phone times. Real (only with
+Synthesised: flite's four English voices and espeak-ng in 21 languages and many voices, with exact phone times. Real
+             (only with
 --data): English speech of DATA_DIR/speech and DATA_DIR/clips/train, labelled by forced alignment with PocketSphinx; the
-files of HELD_OUT are left for measuring. Shards of SHARD utterances are written whole or not at all and skipped when there.
+files of HELD_OUT are left for measuring. Shards of SHARD utterances are written whole or not at all and skipped when
+there.
 """
 
 from __future__ import annotations
@@ -25,15 +27,50 @@ from vasa_core.training.texts import GLUE, SENTENCES
 from vasa_core.types import SAMPLE_RATE
 
 SHARD = 200  # utterances per file
-ESPEAK_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5", "+croak", "+whisper")
+ESPEAK_VARIANTS = (
+    "",
+    "+m1",
+    "+m2",
+    "+m3",
+    "+m4",
+    "+m5",
+    "+m7",
+    "+f1",
+    "+f2",
+    "+f3",
+    "+f4",
+    "+f5",
+    "+croak",
+    "+whisper",
+)
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
 
 # English recordings of DATA_DIR/speech, and those of them that training never hears.
-ENGLISH_FILES: tuple[str, ...] = ("eamm_", "sadtalker_rd_", "joyvasa_joyvasa_002", "joyvasa_joyvasa_003", "joyvasa_joyvasa_005")
+ENGLISH_FILES: tuple[str, ...] = (
+    "eamm_",
+    "sadtalker_rd_",
+    "joyvasa_joyvasa_002",
+    "joyvasa_joyvasa_003",
+    "joyvasa_joyvasa_005",
+)
 ENGLISH_FILES += ("joyvasa_joyvasa_006", "anitalker_english", "anitalker_monalisa", "anitalker_speech4")
-ENGLISH_FILES += ("anitalker_statue", "video-retalking_", "ditto-", "lipnet_", "audio-visual", "dfrf_cnn2", "edtalk_pose")
+ENGLISH_FILES += (
+    "anitalker_statue",
+    "video-retalking_",
+    "ditto-",
+    "lipnet_",
+    "audio-visual",
+    "dfrf_cnn2",
+    "edtalk_pose",
+)
 ENGLISH_FILES += ("sadtalker_wda", "fsgan_conan", "imtalker_")
-HELD_OUT = ("anitalker_english_female", "anitalker_statue", "ditto-talkinghead_audio", "eamm_sample1", "joyvasa_joyvasa_003")
+HELD_OUT: tuple[str, ...] = (
+    "anitalker_english_female",
+    "anitalker_statue",
+    "ditto-talkinghead_audio",
+    "eamm_sample1",
+    "joyvasa_joyvasa_003",
+)
 HELD_OUT += ("sadtalker_rd_radio36_000",)
 
 
@@ -57,7 +94,9 @@ def english_words() -> list[str]:
 
 
 def _english_text(rng: np.random.Generator, dictionary: list[str]) -> str:
-    words = [str(rng.choice(GLUE) if rng.random() < 0.55 else rng.choice(dictionary)) for _ in range(rng.integers(5, 17))]
+    words = [
+        str(rng.choice(GLUE) if rng.random() < 0.55 else rng.choice(dictionary)) for _ in range(rng.integers(5, 17))
+    ]
     if len(words) > 8 and rng.random() < 0.5:
         words[len(words) // 2] += ","
     return " ".join(words)
@@ -87,7 +126,9 @@ def synthesise(rng: np.random.Generator, dictionary: list[str], espeak: Espeak) 
             voice = str(rng.choice(sorted(SENTENCES)))
             text = _foreign_text(rng, voice)
         voice += str(rng.choice(ESPEAK_VARIANTS))
-        samples, phones = espeak.say(text, voice, int(150 / tempo), int(rng.integers(10, 95)), int(rng.integers(20, 90)))
+        samples, phones = espeak.say(
+            text, voice, int(150 / tempo), int(rng.integers(10, 95)), int(rng.integers(20, 90))
+        )
         phones = [p for p in phones if not p[0].startswith("(")]  # marks of a change of language
         ipa = True
     if len(samples) < SAMPLE_RATE:
@@ -160,7 +201,9 @@ def build(output: Path, count: int, seed: int, report: Callable[[str], None] = p
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with speech/ and clips/train; without it, synthesised speech only")
+    parser.add_argument(
+        "--data", type=Path, help="folder with speech/ and clips/train; without it, synthesised speech only"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path(".cache/speech"))
     parser.add_argument("--utterances", type=int, default=2400)
     parser.add_argument("--seed", type=int, default=0)
@@ -169,7 +212,10 @@ def main() -> None:
         for held_out in (False, True):
             path = options.output / ("real_held_out.npz" if held_out else "real_train.npz")
             if not path.exists():
-                print(f"{path.name}: {save_shard(path, (u for _, u in real_speech(options.data, held_out)))} s", flush=True)
+                print(
+                    f"{path.name}: {save_shard(path, (u for _, u in real_speech(options.data, held_out)))} s",
+                    flush=True,
+                )
     build(options.output, options.utterances, options.seed, lambda line: print(line, flush=True))
 
 

@@ -31,14 +31,27 @@ def _to_model_rate(samples: np.ndarray, rate: int) -> np.ndarray:
     return resample_poly(samples.astype(np.float32) / 32768, SAMPLE_RATE // common, rate // common).astype(np.float32)
 
 
-def flite(text: str, voice: str = "slt", stretch: float = 1.0, f0: float | None = None) -> tuple[np.ndarray, list[Phone]]:
+def flite(
+    text: str, voice: str = "slt", stretch: float = 1.0, f0: float | None = None
+) -> tuple[np.ndarray, list[Phone]]:
     """Samples at SAMPLE_RATE and ARPAbet phones. Raises ToolMissing when flite is not installed."""
     program = shutil.which("flite")
     if program is None:
         raise ToolMissing("flite is not installed; install it with: apt-get install flite")
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
-        command = [program, "-voice", voice, "-psdur", "-t", text, "-o", str(wav), "--setf", f"duration_stretch={stretch}"]
+        command = [
+            program,
+            "-voice",
+            voice,
+            "-psdur",
+            "-t",
+            text,
+            "-o",
+            str(wav),
+            "--setf",
+            f"duration_stretch={stretch}",
+        ]
         if f0:
             command += ["--setf", f"int_f0_target_mean={f0}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -100,7 +113,9 @@ class Espeak:
             i += 1
         return 0
 
-    def say(self, text: str, voice: str = "en-us", words_per_minute: int = 165, pitch: int = 50, pitch_range: int = 50):
+    def say(
+        self, text: str, voice: str = "en-us", words_per_minute: int = 165, pitch: int = 50, pitch_range: int = 50
+    ) -> tuple[np.ndarray, list[Phone]]:
         """Samples at SAMPLE_RATE and IPA phones; both empty when the voice does not exist."""
         self._audio.clear()
         self._marks.clear()

@@ -66,19 +66,36 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "Günaydın, bir bardak su ve biraz peynir almak istiyorum.",
         "Kardeşim her sabah köprüden geçip büyük bir fabrikada çalışıyor.",
     ),
-    "sv": ("God morgon, jag vill gärna ha en kopp kaffe och en smörgås.", "Min bror bor vid havet och älskar musik och böcker."),
-    "fi": ("Hyvää huomenta, haluaisin kupin kahvia ja vähän leipää.", "Veljeni asuu meren lähellä ja puhuu mielellään musiikista."),
-    "el": ("Καλημέρα, θέλω ένα ποτήρι νερό και λίγο ψωμί παρακαλώ.", "Ο αδελφός μου μένει κοντά στη θάλασσα και αγαπά τη μουσική."),
+    "sv": (
+        "God morgon, jag vill gärna ha en kopp kaffe och en smörgås.",
+        "Min bror bor vid havet och älskar musik och böcker.",
+    ),
+    "fi": (
+        "Hyvää huomenta, haluaisin kupin kahvia ja vähän leipää.",
+        "Veljeni asuu meren lähellä ja puhuu mielellään musiikista.",
+    ),
+    "el": (
+        "Καλημέρα, θέλω ένα ποτήρι νερό και λίγο ψωμί παρακαλώ.",
+        "Ο αδελφός μου μένει κοντά στη θάλασσα και αγαπά τη μουσική.",
+    ),
     "vi": ("Xin chào, tôi muốn mua bánh mì và một cốc cà phê.", "Anh tôi sống gần biển và rất thích âm nhạc."),
-    "uk": ("Доброго ранку, мені будь ласка хліб, масло і пляшку води.", "Мій брат живе біля моря і любить музику та книги."),
-    "id": ("Selamat pagi, saya mau membeli roti, mentega dan sebotol air.", "Bapak pergi bersama ibu ke pasar pagi ini."),
+    "uk": (
+        "Доброго ранку, мені будь ласка хліб, масло і пляшку води.",
+        "Мій брат живе біля моря і любить музику та книги.",
+    ),
+    "id": (
+        "Selamat pagi, saya mau membeli roti, mentega dan sebotol air.",
+        "Bapak pergi bersama ibu ke pasar pagi ini.",
+    ),
 }
 
 # Frequent English words: glue between the random words of a dictionary.
-GLUE = (
-    "the a of and to in is you that it he was for on are with as I his they be at one have this from or had by but what "
-    "some we can out other were all there when up use your how said an each she which do their time if will way about "
-    "many then them would write like so these her long make thing see him two has look more day could go come did my "
-    "sound no most number who over know water than call first people may down side been now find maybe move me problem "
-    "simple family before above five four home map both public buy pay baby remember company hope believe become"
-).split()
+GLUE = tuple(
+    """
+    the a of and to in is you that it he was for on are with as I his they be at one have this from or had by but
+    what some we can out other were all there when up use your how said an each she which do their time if will way
+    about many then them would write like so these her long make thing see him two has look more day could go come
+    did my sound no most number who over know water than call first people may down side been now find maybe move me
+    problem simple family before above five four home map both public buy pay baby remember company hope believe
+    """.split()  # noqa: SIM905  (a list of literals would be unreadable)
+)

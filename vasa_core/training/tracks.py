@@ -51,7 +51,9 @@ def track_clip(path: Path) -> tuple[np.ndarray, np.ndarray]:
             faces = mesh.process(pixels).multi_face_landmarks
             scale = np.array([width / height, 1.0, width / height])  # z has the scale of x
             rows.append(
-                np.array([[p.x, p.y, p.z] for p in faces[0].landmark]) * scale if faces else np.full((LANDMARKS, 3), np.nan)
+                np.array([[p.x, p.y, p.z] for p in faces[0].landmark]) * scale
+                if faces
+                else np.full((LANDMARKS, 3), np.nan)
             )
             times.append(time)
     clock = np.array(times) - times[0]
@@ -75,7 +77,12 @@ def load_tracks(folder: Path, split: str) -> Iterator[Track]:
         with np.load(path) as f:
             offset = float(f["offset"])
             yield Track(
-                path.stem, split, f["landmarks"], f["found"], bool(f["synchronous"]), None if np.isnan(offset) else offset
+                path.stem,
+                split,
+                f["landmarks"],
+                f["found"],
+                bool(f["synchronous"]),
+                None if np.isnan(offset) else offset,
             )
 
 

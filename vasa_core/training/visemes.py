@@ -66,10 +66,13 @@ class Corpus:
         """Raises CorpusMissing when there is nothing to train on."""
         synthetic = [u for p in sorted(folder.glob("synthetic_*.npz")) if ".part" not in p.name for u in load_shard(p)]
         real, held_out = (
-            load_shard(folder / name) if (folder / name).exists() else [] for name in ("real_train.npz", "real_held_out.npz")
+            load_shard(folder / name) if (folder / name).exists() else []
+            for name in ("real_train.npz", "real_held_out.npz")
         )
         if not synthetic and not real:
-            raise CorpusMissing(f"{folder} holds no speech; run: python -m vasa_core.training.speech_corpus -o {folder}")
+            raise CorpusMissing(
+                f"{folder} holds no speech; run: python -m vasa_core.training.speech_corpus -o {folder}"
+            )
         rng = np.random.default_rng(seed)
         return cls(synthetic, real, held_out, [music(rng, 8.0) for _ in range(24)])
 
@@ -81,7 +84,11 @@ def batch(corpus: Corpus, config: TrainingConfig, step: int) -> tuple[torch.Tens
     for _ in range(config.batch):
         if rng.random() < config.quiet_share:
             count = config.frames * 320
-            piece = corpus.pieces[rng.integers(len(corpus.pieces))][:count] if rng.random() < 0.4 else coloured_noise(rng, count)
+            piece = (
+                corpus.pieces[rng.integers(len(corpus.pieces))][:count]
+                if rng.random() < 0.4
+                else coloured_noise(rng, count)
+            )
             item = Utterance(piece * 10 ** (-rng.uniform(20, 70) / 20), np.zeros(config.frames, np.uint8))
             sounds.append(item.samples * 1.0)
         else:
@@ -191,7 +198,9 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--steps", type=int, default=TrainingConfig.steps)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, help="more than there are idle cores makes it slower, not faster")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="more than there are idle cores makes it slower, not faster"
+    )
     parser.add_argument("-o", "--output", type=Path, default=FOLDER / "visemes.safetensors")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -19,15 +19,21 @@ def read_weights(path: Path, kind: str, version: str) -> tuple[dict[str, np.ndar
     Raises WeightsError when it is missing, damaged, of another kind, or of another version.
     """
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} is missing; install Candor again or train it anew (docs/motion.md).")
+        raise WeightsError(
+            f"The weights file {path} is missing; install Candor again or train it anew (docs/motion.md)."
+        )
     try:
         with safe_open(str(path), framework="numpy") as f:
             metadata = dict(f.metadata() or {})
             tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118  (safe_open is not a dict)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"The weights file {path} is damaged ({type(error).__name__}); install Candor again.") from None
+        raise WeightsError(
+            f"The weights file {path} is damaged ({type(error).__name__}); install Candor again."
+        ) from None
     if metadata.get("kind") != kind:
-        raise WeightsError(f"{path} holds '{metadata.get('kind', 'unknown')}' weights, not '{kind}'; give the right file.")
+        raise WeightsError(
+            f"{path} holds '{metadata.get('kind', 'unknown')}' weights, not '{kind}'; give the right file."
+        )
     if metadata.get("version") != version:
         raise WeightsError(
             f"{path} is version {metadata.get('version')} of '{kind}', this program reads version {version}; "
