@@ -37,6 +37,7 @@ def build() -> ConsentStep:
         gr.HTML(cards.hint(texts.CONSENT_INTRO))
         basis = gr.Radio(
             [(label, value) for value, label in texts.BASIS.items()],
+            label=texts.CONSENT_STEP,
             show_label=False,
             container=False,
             elem_id="basis",

@@ -105,7 +105,8 @@ class Inputs:
         self.speech_notice = gr.HTML(self._speech_hint, elem_id="speech-notice")
         outputs = [self.speech, self.speech_notice]
         self.speech.input(self.take_speech, self.speech, outputs, **QUIET)
-        self.of_video.upload(self.take_speech, self.of_video, outputs, **QUIET)
+        self.speech.clear(self.take_speech, self.speech, outputs, **QUIET)
+        self.of_video.upload(self.take_film, self.of_video, outputs, **QUIET)
 
     # what the visitor does ------------------------------------------------------------------------------------------
 
@@ -155,6 +156,10 @@ class Inputs:
             return {self.speech: gr.Audio(value=None), self.speech_notice: cards.notice(explain(error))}
         return {self.speech_notice: message}
 
+    def take_film(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Keep a video for its sound. The player is emptied: browsers cannot play every video's sound."""
+        return {self.speech: gr.Audio(value=None)} | self.take_speech(upload, request)
+
     def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
         """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
         return (
@@ -193,4 +198,4 @@ class Inputs:
         speech = load_speech(path, name)
         silent = float(np.abs(speech.samples).max(initial=0.0)) < SILENCE
         sentence = texts.SPEECH_SILENT if silent else texts.SPEECH_LENGTH
-        return cards.notice(sentence.format(seconds=speech.seconds), "note" if silent else "good")
+        return cards.notice(sentence.format(name=name, seconds=speech.seconds), "note" if silent else "good")

@@ -128,6 +128,7 @@ def serve(
                 quiet=True,
                 theme=theme(),
                 css_paths=HERE / "style.css",
+                head='<link rel="icon" type="image/svg+xml" href="favicon.ico">',
                 favicon_path=str(HERE / "favicon.svg"),
                 max_file_size=UPLOAD_LIMIT,
                 show_error=False,
@@ -140,7 +141,10 @@ def serve(
                 app_kwargs={"middleware": [Middleware(Doorman)], "docs_url": None, "redoc_url": None},
             )
         except OSError as error:
-            raise UsageError(f"The address cannot be used ({error}). Choose another port with --port.") from error
+            place = f"Port {port}" if port else "The address"
+            raise UsageError(
+                f"{place} cannot be used; another program may have it. Choose another with --port."
+            ) from error
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         print(f"{texts.NAME} is open at {url}  (Ctrl-C ends it)", flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.serving import App, running_app
 from vasa_core.audio import load_speech
@@ -19,6 +19,8 @@ from vasa_core.types import SAMPLE_RATE
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 SAMPLE = Path(__file__).resolve().parents[2] / "demo" / "samples" / "english.m4a"
 SPEECH_SECONDS = 1.2
+PATIENCE = 30_000  # milliseconds, for a machine that does other things too
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +64,7 @@ def open_page(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda request: offsite.append(request.url) if _is_foreign(request.url, app.url) else None)
         page.goto(app.url)

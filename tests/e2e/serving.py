@@ -30,9 +30,14 @@ class App:
     def visitor_root(self) -> Path:
         return next(self.temp.glob("candor-*"))
 
-    def videos(self) -> list[Path]:
-        """Every finished or half-written video the app holds."""
-        return [path for path in self.temp.rglob("*") if path.suffix in (".mp4", ".part")]
+    def videos(self) -> set[Path]:
+        """Every finished or half-written video the app holds. Folders may vanish meanwhile: visitors leave."""
+        return {
+            Path(folder, name)
+            for folder, _, names in os.walk(self.temp)
+            for name in names
+            if name.endswith((".mp4", ".part"))
+        }
 
 
 @contextmanager
@@ -59,6 +64,7 @@ def running_app(folder: Path) -> Iterator[App]:
             process.terminate()
             try:
                 process.wait(20)
+                assert list(temp.glob("candor-*")) == [], "visitors' files outlived the process"
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

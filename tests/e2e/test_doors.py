@@ -83,7 +83,7 @@ def test_the_direct_doors_make_nothing(app: App, loaded: Intruder, door: str) ->
             if answer.status_code == 200:  # the event was queued: what came of it?
                 event = answer.json()["event_id"]
                 assert "alert" in loaded.http.get(f"gradio_api/call/make/{event}").text
-    assert app.videos() == before
+    assert app.videos() <= before
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_queue_refuses_without_consent(app: App, loaded: Intruder, change: d
     form = [change.get(place, value) for place, value in enumerate(NEEDED)]
     answer = loaded.join("make", form + loaded.defaults(loaded.handler("make"))[len(NEEDED) :])
     assert expected in _plain(answer) and "progressbar" not in answer
-    assert app.videos() == before
+    assert app.videos() <= before
 
 
 def _plain(answer: str) -> str:
@@ -115,7 +115,7 @@ def _plain(answer: str) -> str:
 def test_a_form_without_photo_and_speech_makes_nothing(app: App, intruder: Intruder) -> None:
     before = app.videos()
     answer = intruder.join("make", [*NEEDED, *intruder.defaults(intruder.handler("make"))[len(NEEDED) :]])
-    assert texts.MISSING_PHOTO in answer and app.videos() == before
+    assert texts.MISSING_PHOTO in answer and app.videos() <= before
 
 
 @pytest.mark.parametrize("forged", ["/etc/passwd", "app.py", "http://127.0.0.1:1/x.jpg", "../../etc/passwd"])
