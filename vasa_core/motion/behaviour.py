@@ -87,7 +87,8 @@ def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) ->
     """Pose (N, 6) relative to the photo's, as in Motion. The first frame is the photo's own pose."""
     count = len(prosody.activity)
     talk = behaviour.calm + (1 - behaviour.calm) * gaussian_filter1d(prosody.activity, 8.0, mode="nearest")
-    sway, gesture, nods = (stream(seed, s) for s in ("sway", "gesture", "nod"))
+    sway, gesture = stream(seed, "sway"), stream(seed, "gesture")
+    upward, size = stream(seed, "nod").spawn(2)
     angles = np.zeros((count, 3))
     rows = zip(
         sway.spawn(3),
@@ -100,7 +101,7 @@ def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) ->
         angles[:, axis] = sway_size * smooth_noise(slow, count, 0.04, 0.35) * (0.6 + 0.4 * talk)
         angles[:, axis] += gesture_size * smooth_noise(fast, count, 0.5, 2.0) * talk
     # Nods: down with the accent, back more slowly; some go up instead, some are left out.
-    strength = prosody.accents * np.where(nods.random(count) < 0.15, -0.7, 1.0) * nods.uniform(0.0, 1.4, count)
+    strength = prosody.accents * np.where(upward.random(count) < 0.15, -0.7, 1.0) * size.uniform(0.0, 1.4, count)
     time = np.arange(-10, 26) / MOTION_RATE
     bump = np.exp(-0.5 * (time / np.where(time < 0, 0.11, 0.2)) ** 2)
     angles[:, 1] += behaviour.nod * (
@@ -111,8 +112,9 @@ def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) ->
     angles = limit * np.tanh(angles / limit) * gain
 
     breath = stream(seed, "breath")
+    start = breath.uniform(0, 2 * np.pi)
     rate = 0.26 * (1 + 0.12 * smooth_noise(breath, count, 0.02, 0.1))  # Hz, about 16 a minute
-    phase = 2 * np.pi * np.cumsum(rate) / MOTION_RATE + breath.uniform(0, 2 * np.pi)
+    phase = start + 2 * np.pi * np.cumsum(rate) / MOTION_RATE
     lift = np.sin(phase) + 0.25 * np.sin(2 * phase)
     pose = np.zeros((count, POSE_DIM))
     pose[:, :3] = np.radians(angles)
@@ -194,8 +196,8 @@ def brows(prosody: Prosody, behaviour: Behaviour, seed: int) -> np.ndarray:
     """Brow raise, (N,): lifts on some accents and a slow wandering."""
     count = len(prosody.activity)
     rng = stream(seed, "brow")
-    idle, pick = rng.spawn(2)
-    strength = prosody.accents * (pick.random(count) < 0.5) * pick.uniform(0.4, 1.2, count)
+    idle, pick, size = rng.spawn(3)
+    strength = prosody.accents * (pick.random(count) < 0.5) * size.uniform(0.4, 1.2, count)
     time = np.arange(-12, 32) / MOTION_RATE
     bump = np.exp(-0.5 * (time / np.where(time < 0, 0.14, 0.3)) ** 2)
     lift = np.tanh(np.convolve(strength, bump)[12 : 12 + count]) * behaviour.brow_lift
