@@ -42,8 +42,8 @@ class LumaConfig:
     must have it (chance that an unmarked clip passes: 1e-6 and less).
     """
 
-    flat: float = 7.0
-    texture_gain: float = 4.0  # amplitude per level of mean |luma - local mean|
+    flat: float = 9.0
+    texture_gain: float = 3.0  # amplitude per level of mean |luma - local mean|
     strongest: float = 14.0
     most_added: float = 30.0  # where the host itself points the other way
     dark_level: float = 45.0  # luma below which the eye sees most
