@@ -62,9 +62,7 @@ def empty(title: str, message: str) -> str:
 
 def photo_card(check: PhotoCheck) -> str:
     """The photo with its face box, the face's size, and advice."""
-    count = len(check.faces)
-    found = texts.FACE_ONE if count == 1 else texts.FACE_MANY.format(count=count)
-    facts = f"{found}, {check.face.size} px" if count == 1 else f"{found}; the chosen one is {check.face.size} px"
+    facts = (texts.FACE_ONE if len(check.faces) == 1 else texts.FACE_CHOSEN).format(size=check.face.size)
     advice = check.face.advice or texts.FACE_GOOD
     kind = "note" if check.face.advice else "good"
     return (
@@ -122,7 +120,8 @@ def result_card(made: Creation) -> str:
     """What the finished video carries and what its making took."""
     sealed = made.sealed
     warning = notice(texts.DEVELOPMENT, "note") if made.development else ""
-    stages = facts_list((name, f"{seconds:.2f} s") for name, seconds in made.timings.items())
+    timings = [(label, made.timings[stage]) for stage, label in texts.TIMING.items() if stage in made.timings]
+    stages = facts_list((label, f"{seconds:.2f} s") for label, seconds in timings)
     facts = sealed_facts(made.report())
     facts.append((texts.RESULT_MADE, texts.RESULT_MADE_VALUE.format(wall=made.wall, realtime=made.realtime)))
     return (

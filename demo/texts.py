@@ -20,9 +20,8 @@ PHOTO_CHANGE = "Choose another photo"
 FACE_CHOICE = "Which face should speak?"
 FACE_NAME = "Face {number}"
 FACE_LARGEST = "Face {number} (largest)"
-FACE_FOUND = "{count} found, {size} px"
-FACE_ONE = "1 face"
-FACE_MANY = "{count} faces"
+FACE_ONE = "1 face, {size} px"
+FACE_CHOSEN = "Chosen face, {size} px"
 FACE_GOOD = "Clear and well placed."
 SPEECH_STEP = "Voice"
 SPEECH_LABEL = "Speech recording"
@@ -124,6 +123,19 @@ RESULT_LENGTH_VALUE = "{seconds:.1f} s, {frames} frames"
 RESULT_MADE = "Made in"
 RESULT_MADE_VALUE = "{wall:.1f} s ({realtime:.1f} × real time)"
 RESULT_TIMINGS = "Time per stage"
+TIMING = {
+    "read": "Reading the files",
+    "consent": "Signing the consent",
+    "photo": "Preparing the portrait",
+    "motion": "Speech to motion",
+    "frames": "All frames, wall time",
+    "render": "waiting for the renderer",
+    "mark": "watermark, CPU",
+    "encode": "encoding, CPU",
+    "sign": "Signing the manifest",
+    "write": "Writing the file",
+    "check": "Checking the seal",
+}
 VIDEO_LABEL = "Talking video"
 DOWNLOAD_VIDEO = "Download video"
 DOWNLOAD_RECEIPT = "Consent receipt"

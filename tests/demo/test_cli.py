@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -344,3 +345,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = demo("serve", "--port", port)
+    assert answer.returncode == 2 and answer.stdout == ""
+    assert answer.stderr.splitlines()[-1].startswith(f"demo: Port {port}") and "Traceback" not in answer.stderr
