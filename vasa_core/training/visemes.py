@@ -62,7 +62,7 @@ class Corpus:
     pieces: list[np.ndarray]
 
     @classmethod
-    def load(cls, folder: Path, seed: int = 0) -> Corpus:
+    def load(cls, folder: Path, seed: int = 0, pieces: int = 24) -> Corpus:
         """Raises CorpusMissing when there is nothing to train on."""
         synthetic = [u for p in sorted(folder.glob("synthetic_*.npz")) if ".part" not in p.name for u in load_shard(p)]
         real, held_out = (
@@ -74,7 +74,7 @@ class Corpus:
                 f"{folder} holds no speech; run: python -m vasa_core.training.speech_corpus -o {folder}"
             )
         rng = np.random.default_rng(seed)
-        return cls(synthetic, real, held_out, [music(rng, 8.0) for _ in range(24)])
+        return cls(synthetic, real, held_out, [music(rng, 8.0) for _ in range(pieces)])
 
 
 def batch(corpus: Corpus, config: TrainingConfig, step: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -52,7 +52,7 @@ def test_blinks_are_natural() -> None:
     fitted = behave.Behaviour()
     times = [behave.blink_times(talk(1500, s), fitted, 24, s) for s in range(10)]
     per_minute = np.array([len(t) for t in times])
-    assert 15 <= per_minute.min() and per_minute.max() <= 35 and 19 <= per_minute.mean() <= 29
+    assert per_minute.min() >= 15 and per_minute.max() <= 35 and 19 <= per_minute.mean() <= 29
     gaps = np.diff(times[0])
     assert gaps.min() >= 8 and gaps.std() > 8  # never two at once, never a metronome
     shut = behave.lids(talk(1500), fitted, 24, 0)
