@@ -18,7 +18,6 @@ from vasa_core.training.articulation import SpokenClip, fit_articulation, phonet
 from vasa_core.training.face_space import fit, reconstruction_error
 from vasa_core.training.tracks import Track, load_tracks, track_clip
 
-
 MOTION_PERIOD = 25.0  # frames
 
 
