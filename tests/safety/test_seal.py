@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -321,7 +322,6 @@ def test_a_full_disk(attempt: Callable[..., SealedVideo], small_disk: Path) -> N
 def test_a_full_disk_without_root(attempt: Callable[..., SealedVideo], tmp_path: Path) -> None:
     """The kernel's own limit on file size stands in for the disk: the write fails in the middle."""
     resource = pytest.importorskip("resource")
-    signal = pytest.importorskip("signal")
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     def limit(stage: str, _fraction: float) -> None:
@@ -365,4 +365,53 @@ def test_a_disk_that_lies_is_noticed(
     monkeypatch.setattr(module, "_write", lambda path, data: path.write_bytes(data[:-4000] + bytes(4000)))
     with pytest.raises(SelfCheckFailed, match="other bytes"):
         attempt()
+    assert no_file(tmp_path)
+
+
+def test_an_authority_from_the_environment_signs(
+    attestation: Attestation, photo: Photo, speech: Speech, clip: Clip, tmp_path: Path
+) -> None:
+    pem = generated_authority()["signer.pem"].decode()
+    cut = pem.index("-----BEGIN CERTIFICATE")
+    environment = {"CANDOR_SIGNING_KEY": pem[:cut], "CANDOR_SIGNING_CHAIN": pem[cut:]}
+    with Vault.open(tmp_path / "vault", environment=environment) as vault:
+        assert not vault.development
+        token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
+        video = seal(vault, token, photo, speech, clip(10), out=tmp_path / "v.mp4", fps=25)
+        assert video.manifest_state == "Trusted"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
+def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
+    script = (
+        "import numpy as np, sys, time\n"
+        "from safety import Attestation, Vault, attest, issue_token, seal\n"
+        "from vasa_core.types import Photo, Speech\n"
+        "photo = Photo(np.zeros((64, 64, 3), np.uint8), b'p', 'image/bmp')\n"
+        "speech = Speech(np.zeros(16000, np.float32), np.zeros((48000, 1), np.int16), b's', 'audio/ogg')\n"
+        "vault = Vault.open(sys.argv[1] + '/vault', environment={})\n"
+        "record = attest(vault, Attestation('synthetic', 'nobody', 'tester', 'test'), photo, speech)\n"
+        "def frames():\n"
+        "    while True:\n"
+        "        print('frame', flush=True)\n"
+        "        time.sleep(0.01)\n"
+        "        yield np.full((512, 512, 3), 90, np.uint8)\n"
+        "token = issue_token(vault, record, photo, speech)\n"
+        "seal(vault, token, photo, speech, frames(), out=sys.argv[1] + '/out/talking.mp4', fps=25)\n"
+    )
+    (tmp_path / "out").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for _ in range(15):
+        assert process.stdout.readline() == "frame\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
     assert no_file(tmp_path)
