@@ -33,9 +33,9 @@ class Behaviour:
     shift_y: float = 0.004  # and down per degree of pitch
     brow_lift: float = 0.45  # brow raise on an accent of strength 1
     brow_idle: float = 0.12  # standard deviation of the brows' slow wandering
-    blinks: float = 24.0  # per minute
+    blinks: float = 27.0  # per minute (26 in conversation, Bentivoglio 1997)
     blink_spread: float = 0.45  # standard deviation of the logarithm of the time between blinks
-    blink_seconds: float = 0.22  # median length of a blink
+    blink_seconds: float = 0.24  # median length of a blink
     fixation_seconds: float = 1.3  # median time between saccades
     saccade: float = 2.0  # standard deviation of where the eyes rest, yaw; pitch has half of it
 
@@ -157,7 +157,7 @@ def lids(prosody: Prosody, behaviour: Behaviour, per_minute: float, seed: int) -
         down, up = 0.34 * seconds, 0.66 * seconds
         time = (np.arange(count)[max(0, frame - 6) : frame + 12] - frame) / MOTION_RATE
         shape = np.clip(1 - np.where(time < 0, -time / down, time / up), 0, 1)
-        shape = np.minimum(1.0, shape * 1.08)
+        shape = np.minimum(1.0, shape * 1.3)  # the lids stay shut for about two frames
         shape = shape * shape * (3 - 2 * shape)
         near = slice(max(0, frame - 6), max(0, frame - 6) + len(shape))
         for eye in (0, 1):
