@@ -165,7 +165,8 @@ def _verify(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     facts: dict[str, Any] = report.to_dict()
     for contradiction in facts["contradictions"]:
         print(f"CONTRADICTION: {contradiction}", file=out)
-    print(report.summary, file=out)
+    if not facts["contradictions"]:  # else the summary only repeats them
+        print(report.summary, file=out)
     mark = facts["watermark"]
     generator = facts["manifest"]["generator"]
     print(f"manifest   {facts['manifest']['state']}{f', by {generator}' if generator else ''}", file=out)

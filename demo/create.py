@@ -209,6 +209,9 @@ class Job:
     def __init__(self, studio: Studio, visitor: Visitor, attestation: Any, controls: Any, fps: int) -> None:
         self.studio, self.visitor, self.attestation = studio, visitor, attestation
         self.controls, self.fps = controls, fps
+        # What was attested is what lies in the fields now; the visitor may change them while the video is made.
+        self.photo, self.speech, self.face = visitor.photo, visitor.speech, visitor.face
+        self.names = (visitor.photo_name, visitor.speech_name)
         self.cancel = visitor.cancel = threading.Event()
         self.made: Creation | None = None
         self.receipt = visitor.new("candor-consent", ".json")
@@ -225,21 +228,24 @@ class Job:
             return record
 
         try:
-            assert visitor.photo is not None and visitor.speech is not None
+            assert self.photo is not None and self.speech is not None
             made = self.studio.create(
-                visitor.photo,
-                visitor.speech,
+                self.photo,
+                self.speech,
                 sign,
-                visitor.new("candor", ".mp4"),
+                visitor.new("candor-video", ".mp4"),
                 controls=self.controls,
                 fps=self.fps,
-                face=visitor.face,
-                names=(visitor.photo_name, visitor.speech_name),
+                face=self.face,
+                names=self.names,
                 progress=self._steps.put,
                 cancelled=self.cancel.is_set,
             )
             assert record is not None
             record.save(self.receipt)
+            for earlier in visitor.folder.glob("candor-*"):
+                if earlier not in (made.sealed.path, self.receipt):
+                    earlier.unlink(missing_ok=True)
             visitor.result, self.made = made.sealed.path, made
         except BaseException as error:
             self.error = error

@@ -15,7 +15,8 @@ def explain(error: BaseException) -> str:
     """The sentence to show for an error. Faults of the program are logged with their traceback."""
     if isinstance(error, CandorError):
         return str(error)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError):  # most likely a folder that was removed while the page was idle
+        log.warning("a file is missing", exc_info=error)
         return texts.GONE
     mark = secrets.token_hex(3)
     log.error("fault %s", mark, exc_info=error)

@@ -48,8 +48,11 @@ class Visitor:
     gone: bool = False
 
     def keep(self, upload: str | Path, stem: str) -> Path:
-        """Copy an upload into the private folder, byte for byte. Returns the copy's path."""
+        """Copy an upload into the private folder, byte for byte, in place of earlier ones. Returns the copy's path."""
         upload = Path(upload)
+        if not self.working:  # a video in the making still reads the earlier ones
+            for earlier in self.folder.glob(f"{stem}-*"):
+                earlier.unlink(missing_ok=True)
         target = self.folder / f"{stem}-{secrets.token_hex(4)}{upload.suffix.lower()[:8]}"
         shutil.copyfile(upload, target)
         self.uploads.add(upload)

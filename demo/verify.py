@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,13 @@ class Verify:
                 gr.HTML(cards.hint(texts.VERIFY_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
             with gr.Column(min_width=320, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="report")
-        self.file.upload(self.examine, self.file, self.report, **(QUIET | {"show_progress": "minimal"}))
+        self.file.upload(self.watch, self.file, self.report, **QUIET)
         self.file.clear(self._empty, None, self.report, **QUIET)
+
+    def watch(self, path: str | None, request: gr.Request) -> Iterator[str]:
+        """`examine`, with something to look at meanwhile."""
+        yield cards.empty(texts.VERIFY_WAIT_TITLE, texts.VERIFY_WAIT_TEXT)
+        yield self.examine(path, request)
 
     def examine(self, path: str | None, request: gr.Request) -> str:
         """HTML of the report on a file, or of the reason why there is none."""

@@ -41,6 +41,17 @@ def test_keeping_an_upload_copies_it_byte_for_byte(visitors: Visitors, tmp_path:
     )
 
 
+def test_a_new_upload_takes_the_place_of_the_old_one(visitors: Visitors, tmp_path: Path) -> None:
+    upload, visitor = tmp_path / "a.png", visitors.of("one")
+    upload.write_bytes(b"a")
+    first, speech = visitor.keep(upload, "photo"), visitor.keep(upload, "speech")
+    second = visitor.keep(upload, "photo")
+    assert not first.exists() and second.exists() and speech.exists()
+    visitor.working = True  # the video in the making has not read its photo yet
+    third = visitor.keep(upload, "photo")
+    assert second.exists() and third.exists()
+
+
 def test_leaving_stops_the_work_and_removes_everything(visitors: Visitors) -> None:
     visitor = visitors.of("one")
     upload = visitors.root / "hash" / "photo.jpg"
