@@ -190,8 +190,8 @@ def phonetic(targets: np.ndarray, dominance: np.ndarray, onset: np.ndarray, rele
         dominance[[bilabial, labiodental], opening], 1.5 * np.median(dominance[:, opening])
     )
     targets[0] = 0.0
-    dominance[0] = np.maximum(dominance[0], np.median(dominance, 0))
-    release[:] = np.minimum(release, 0.09)  # lips settle within 300 ms
+    dominance[0] = np.maximum(dominance[0], 2 * np.median(dominance, 0))
+    release[:] = np.minimum(release, 0.07)  # lips settle within 300 ms
     return Articulation(targets, dominance, onset, release, np.zeros((6, 0), np.float32), np.zeros(0, np.float32))
 
 
