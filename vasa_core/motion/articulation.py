@@ -22,7 +22,7 @@ from vasa_core.types import MOTION_RATE
 ARTICULATORS = ("opening", "jaw", "width", "forward", "upper", "corners")
 REACH = 20  # frames of VISEME_RATE to each side over which a viseme is felt
 _HILL = 4  # frames of VISEME_RATE around a moment in which the top of its hill is sought
-_DOUBTFUL, _CERTAIN = 0.06, 0.16  # height of a bilabial's hill below which it is ignored, from which it closes the lips
+_DOUBTFUL, _CERTAIN = 0.08, 0.18  # height of a bilabial's hill below which it is ignored, from which it closes the lips
 _BILABIAL, _LABIODENTAL = VISEMES.index("bilabial"), VISEMES.index("labiodental")
 
 

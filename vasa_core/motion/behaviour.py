@@ -31,8 +31,8 @@ class Behaviour:
     nod: float = 1.6  # pitch of a nod on an accent of strength 1
     shift_x: float = 0.006  # face widths the head moves sideways per degree of yaw
     shift_y: float = 0.004  # and down per degree of pitch
-    brow_lift: float = 0.45  # brow raise on an accent of strength 1
-    brow_idle: float = 0.12  # standard deviation of the brows' slow wandering
+    brow_lift: float = 0.7  # brow raise on an accent of strength 1
+    brow_idle: float = 0.18  # standard deviation of the brows' slow wandering
     blinks: float = 27.0  # per minute (26 in conversation, Bentivoglio 1997)
     blink_spread: float = 0.45  # standard deviation of the logarithm of the time between blinks
     blink_seconds: float = 0.24  # median length of a blink
@@ -53,13 +53,19 @@ _SPIN_UP = 12 * MOTION_RATE  # frames a filter runs before its output counts
 # Facial directions of an emotion at full strength. They are offsets: the lips still close (articulation.close_lips).
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "happy": {"smile": 0.75, "blink_left": 0.1, "blink_right": 0.1, "brow_raise": 0.15},
-    "sad": {"mouth_frown": 0.6, "brow_frown": 0.5, "brow_raise": 0.35, "blink_left": 0.14, "blink_right": 0.14},
-    "angry": {"brow_frown": 1.2, "brow_raise": -0.6, "blink_left": 0.12, "blink_right": 0.12, "mouth_frown": 0.3},
-    "surprised": {"brow_raise": 1.3, "blink_left": -0.25, "blink_right": -0.25, "jaw_open": 0.2},
-    "disgusted": {"upper_lip_raise": 0.5, "brow_frown": 0.7, "brow_raise": -0.3, "blink_left": 0.2, "blink_right": 0.2},
-    "fearful": {"brow_raise": 0.9, "brow_frown": 0.7, "blink_left": -0.2, "blink_right": -0.2, "lip_spread": 0.4},
-    "contempt": {"smirk": 0.8, "brow_raise_left": 0.3, "blink_right": 0.1},
+    "happy": {"smile": 0.75, "blink_left": 0.1, "blink_right": 0.1, "brow_raise": 0.27},
+    "sad": {"mouth_frown": 0.6, "brow_frown": 0.9, "brow_raise": 0.63, "blink_left": 0.14, "blink_right": 0.14},
+    "angry": {"brow_frown": 2.2, "brow_raise": -1.1, "blink_left": 0.12, "blink_right": 0.12, "mouth_frown": 0.3},
+    "surprised": {"brow_raise": 2.3, "blink_left": -0.25, "blink_right": -0.25, "jaw_open": 0.2},
+    "disgusted": {
+        "upper_lip_raise": 0.5,
+        "brow_frown": 1.3,
+        "brow_raise": -0.54,
+        "blink_left": 0.2,
+        "blink_right": 0.2,
+    },
+    "fearful": {"brow_raise": 1.6, "brow_frown": 1.3, "blink_left": -0.2, "blink_right": -0.2, "lip_spread": 0.4},
+    "contempt": {"smirk": 0.8, "brow_raise_left": 0.54, "blink_right": 0.1},
 }
 
 
