@@ -6,10 +6,10 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+import wave
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from scipy.signal import resample_poly
 
 from vasa_core.errors import CandorError
@@ -55,7 +55,8 @@ def flite(
         if f0:
             command += ["--setf", f"int_f0_target_mean={f0}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        samples, rate = soundfile.read(wav, dtype="int16")
+        with wave.open(str(wav)) as f:  # flite writes 16-bit mono
+            samples, rate = np.frombuffer(f.readframes(f.getnframes()), np.int16), f.getframerate()
     start, phones = 0.0, []
     for item in done.stdout.split():
         name, _, end = item.rpartition(":")
