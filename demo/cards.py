@@ -140,7 +140,7 @@ def sample_card(title: str, report: Mapping[str, Any]) -> str:
 
 def sealed_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The rows that tell what a sealed video carries."""
-    length = texts.RESULT_LENGTH_VALUE.format(seconds=report["seconds"], frames=report["frames"])
+    length = texts.RESULT_LENGTH_VALUE.format(seconds=report["seconds"], frames=report["frames"], fps=report["fps"])
     return [
         (texts.RESULT_WATERMARK, str(report["watermark_id"])),
         (texts.RESULT_CONSENT, str(report["record_id"])),

@@ -105,6 +105,19 @@ def test_create_is_refused_until_everything_is_answered(page: Page, app: App, ho
     assert app.videos() <= before
 
 
+def test_look_controls_stay_closed_and_can_be_reset(page: Page) -> None:
+    expect(page.locator("#seed input")).not_to_be_visible()
+    page.locator("#look").get_by_role("button").first.click()
+    seed = page.locator("#seed input")
+    expect(seed).to_have_value("0")
+    page.locator("#seed-roll").click()
+    expect(seed).not_to_have_value("0")
+    page.locator("#gaze-yaw input[type=number]").fill("12")
+    page.locator("#look-reset").click()
+    expect(seed).to_have_value("0")
+    expect(page.locator("#gaze-yaw input[type=number]")).to_have_value("0")
+
+
 def test_stop_ends_the_work_and_leaves_nothing(page: Page, app: App, hopper_jpeg: Path, long_speech: Path) -> None:
     before = app.videos()
     add_inputs(page, hopper_jpeg, long_speech)
