@@ -13,6 +13,7 @@ from vasa_core.types import MOTION_RATE, SAMPLE_RATE
 FRAME = SAMPLE_RATE // MOTION_RATE  # samples per motion frame
 WINDOW = 1024  # samples (64 ms) in which pitch is sought
 PITCH_RANGE = (60.0, 420.0)  # Hz
+_BLOCK = 500  # frames
 _FLOOR_DB, _SPAN_DB = -55.0, 30.0  # quieter than this, or than the loud parts by this, is silence
 
 
@@ -55,13 +56,16 @@ def _pitch(padded: np.ndarray, speaking: np.ndarray) -> np.ndarray:
     """Semitones around the median by the peak of the normalised autocorrelation, (N,)."""
     count = len(speaking)
     sound = np.pad(padded, (WINDOW // 2, WINDOW))
-    starts = np.arange(count) * FRAME + FRAME // 2
-    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[starts]  # (N, WINDOW)
-    spectrum = np.fft.rfft(frames * np.hanning(WINDOW), 2 * WINDOW, axis=1)
-    echo = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :WINDOW]
+    windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[FRAME // 2 :: FRAME][:count]  # (N, WINDOW)
     low, high = int(SAMPLE_RATE / PITCH_RANGE[1]), int(SAMPLE_RATE / PITCH_RANGE[0])
-    best = echo[:, low:high].argmax(1) + low
-    voiced = speaking & (echo[np.arange(count), best] > 0.35 * echo[:, 0].clip(1e-9))
+    best, clear = np.zeros(count, int), np.zeros(count)
+    for start in range(0, count, _BLOCK):  # five minutes at once would take 300 MB
+        block = slice(start, start + _BLOCK)
+        spectrum = np.fft.rfft(windows[block] * np.hanning(WINDOW), 2 * WINDOW, axis=1)
+        echo = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :WINDOW]
+        best[block] = echo[:, low:high].argmax(1) + low
+        clear[block] = echo[np.arange(len(echo)), best[block]] / echo[:, 0].clip(1e-9)
+    voiced = speaking & (clear > 0.35)
     out = np.zeros(count)
     if voiced.sum() > 4:
         tone = 12 * np.log2(SAMPLE_RATE / best[voiced])
