@@ -24,6 +24,9 @@ WILL_FOLLOW = "() => { window.follow = innerWidth <= 720 }"
 FOLLOW = """() => { const stage = document.querySelector("#stage");
   if (!window.follow || !stage.querySelector(".working")) return;
   window.follow = false; stage.scrollIntoView({behavior: "smooth"}) }"""
+SHOW = """() => { const place = document.querySelector("%s");
+  if (innerWidth <= 720 && place) place.scrollIntoView({behavior: "smooth", block: "%s"}) }"""
+SHOW_RESULT, SHOW_NOTICE = SHOW % ("#result", "start"), SHOW % ("#notice", "center")
 LOOK_AGAIN = 0.25  # seconds between two updates of the progress card
 
 
@@ -100,8 +103,10 @@ class Create:
         self.stage.change(None, js=FOLLOW)
         self.stop.click(self.cancel, None, [self.stop], **AT_ONCE)
         for sample, button in zip(self.samples, self.sample_buttons, strict=True):
-            button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **AT_ONCE)
-        self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **QUIET)
+            shown = button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **AT_ONCE)
+            shown.then(None, js=SHOW_RESULT)
+        loaded = self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **QUIET)
+        loaded.then(None, js=SHOW_NOTICE)
 
     # making ---------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(self), microphone=(self), geolocation=()"),
 ]
+# Gradio confines style.css to what lies inside its frame; the frame's own margin on phones is set here.
+HEAD = """<link rel="icon" type="image/svg+xml" href="favicon.ico">
+<style>@media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
 FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -128,7 +131,7 @@ def serve(
                 quiet=True,
                 theme=theme(),
                 css_paths=HERE / "style.css",
-                head='<link rel="icon" type="image/svg+xml" href="favicon.ico">',
+                head=HEAD,
                 favicon_path=str(HERE / "favicon.svg"),
                 max_file_size=UPLOAD_LIMIT,
                 show_error=False,
