@@ -47,7 +47,10 @@ class Mouth:
         self._dark, self._flesh = tones["dark"], tones["flesh"]
         size = int(np.ceil(1.3 * self.width))
         self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
-        self._upper = self._teeth(UPPER_TEETH, UPPER_EDGE, -1, size, tones["teeth"])
+        # Who smiles in the photo bares the upper teeth: they reach down to where the photo's lips were apart.
+        gap = np.linalg.norm(portrait.landmarks[LOWER_LIP[5]] - portrait.landmarks[UPPER_LIP[5]]) / self.width
+        bared = UPPER_EDGE + 0.5 * float(min(gap, 0.2))
+        self._upper = self._teeth(UPPER_TEETH, bared, -1, size, tones["teeth"])
         self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
         self._tongue = self._make_tongue(size, tones["flesh"])
 
@@ -59,7 +62,7 @@ class Mouth:
         """
         gap = (portrait.landmarks[LOWER_LIP, :2] - portrait.landmarks[UPPER_LIP, :2])[:, 1].max()
         parted = float(np.clip(gap / 4 - 0.5, 0, 1))  # closed lips keep their own line
-        tone = np.append(0.5 * self._flesh, 255)
+        tone = np.append(0.7 * self._flesh, 255)
         return self._contour.paint_out(texture, portrait.landmarks, tone, parted, grow=1)
 
     def _light(self, portrait: Portrait) -> float:
@@ -85,7 +88,21 @@ class Mouth:
         ivory = np.array([245.0, 232.0, 212.0]) * (0.45 + 0.55 * cast) * min(0.34 + 0.80 * self.lit, 1.0)
         teeth = toned(0.80 * ivory + 0.20 * np.minimum(skin * 1.15, 255))
         flesh = toned(0.5 * np.array([176.0, 92.0, 88.0]) * (0.3 + 0.8 * self.lit) + 0.5 * red)
+        own = self._own_teeth(portrait)
+        if own is not None and own.mean() > 0.95 * skin.mean():  # teeth, not lips or shadow
+            teeth = 0.75 * own + 0.25 * teeth
         return {"teeth": teeth, "flesh": flesh, "dark": toned(np.array([46.0, 18.0, 16.0])) * (0.35 + 0.6 * self.lit)}
+
+    def _own_teeth(self, portrait: Portrait) -> np.ndarray | None:
+        """RGB (3,) of the brightest third of what the photo shows between the lips; None where it shows too little."""
+        outline = np.round(self._contour.outline(portrait.landmarks)).astype(np.int32)
+        mask = np.zeros(portrait.texture.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [outline], 1)
+        pixels = portrait.texture[cv2.erode(mask, np.ones((3, 3))) > 0].astype(np.float64)
+        if len(pixels) < 60:
+            return None
+        luma = pixels.mean(1)
+        return pixels[luma >= np.percentile(luma, 67)].mean(0)
 
     def _teeth(self, half: tuple[float, ...], edge: float, side: int, size: int, tone: np.ndarray) -> np.ndarray:
         """One row of teeth, premultiplied float32 (size, size, 4); side -1 hangs from above, +1 stands from below."""
@@ -144,7 +161,7 @@ class Mouth:
         inside = inside * (1 - tongue[..., 3:]) + tongue[..., :3] * (0.40 + 0.35 * open_share)
         for layer, anchors in ((self._lower, jaw), (self._upper, skull)):
             teeth = self._place(anchors, corner, size, layer)
-            inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.72 + 0.28 * open_share)
+            inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.80 + 0.20 * open_share)
         mask = self._contour.mask(outline, (left, top), size)
         # The lips shade the rim of the opening, the upper lip most, and the corners fall into the dark.
         blur = max(0.05 * self.width * np.clip(gap / (0.16 * self.width), 0.35, 1), 0.8)
@@ -152,7 +169,7 @@ class Mouth:
         lifted = np.roll(mask[..., 0], max(int(0.04 * self.width), 1), axis=0)
         lifted[: max(int(0.04 * self.width), 1)] = 0
         upper_lip = cv2.GaussianBlur(lifted, (0, 0), blur * 0.8)[..., None]
-        inside *= np.clip(0.38 + 0.45 * depth + 0.40 * upper_lip, 0, 1)
+        inside *= np.clip(0.48 + 0.42 * depth + 0.36 * upper_lip, 0, 1)
         mask = mask * shown
         patch = frame[top:bottom, left:right]
         patch[:] = np.clip(patch * (1 - mask) + inside * mask + 0.5, 0, 255).astype(np.uint8)
