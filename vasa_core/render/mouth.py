@@ -49,7 +49,7 @@ class Mouth:
         self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
         # Who smiles in the photo bares the upper teeth: they reach down to where the photo's lips were apart.
         gap = np.linalg.norm(portrait.landmarks[LOWER_LIP[5]] - portrait.landmarks[UPPER_LIP[5]]) / self.width
-        bared = UPPER_EDGE + 0.5 * float(min(gap, 0.2))
+        bared = UPPER_EDGE + 0.5 * float(np.minimum(gap, 0.2))
         self._upper = self._teeth(UPPER_TEETH, bared, -1, size, tones["teeth"])
         self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
         self._tongue = self._make_tongue(size, tones["flesh"])
