@@ -60,3 +60,12 @@ def remux(source: Path, target: Path) -> Path:
                 packet.stream = streams[packet.stream.index]
                 new.mux(packet)
     return target
+
+
+def no_file(tmp_path: Path) -> bool:
+    return list((tmp_path / "out").iterdir()) == []
+
+
+def untouched(frames: list[np.ndarray]) -> Iterator[np.ndarray]:
+    raise AssertionError("a frame was taken without consent")
+    yield from frames
