@@ -24,6 +24,7 @@ from sqlalchemy import insert, select
 from safety.commitment import commit
 from safety.errors import ConsentInvalid, OutputError
 from safety.ledger import timestamp
+from safety.ledger.log import stored_bytes
 from safety.notice import NOTICE, NOTICE_VERSION, notice_hash
 from safety.tables import consent_records
 from safety.vault import Vault
@@ -254,7 +255,7 @@ def find_record(vault: Vault, record_id: str) -> dict[str, Any] | None:
         entries = vault.ledger.entries("consent", record_id, connection)
         if row is None or not entries:
             return None
-        canonical, signature = bytes(row[0]), bytes(row[1])
+        canonical, signature = stored_bytes(row[0]), stored_bytes(row[1])
         vault.ledger.prove(entries[0].position, connection)
     logged = entries[0].body.get("record_sha256")
     if not vault.consent_key.verifies(canonical, signature) or hashlib.sha256(canonical).hexdigest() != logged:

@@ -8,6 +8,7 @@ together end up with the same keys.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -20,6 +21,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from safety.errors import AuthorityError
+
+MARK_FILE = "mark.key"
+MOST_MARK_KEYS = 8  # every one is searched for in every file that is verified
 
 
 class SigningKey:
@@ -68,23 +72,51 @@ def load_consent_key(folder: Path, environment: Mapping[str, str]) -> SigningKey
     return SigningKey(from_environment("CANDOR_CONSENT_KEY", given) if given else (folder / "consent.pem").read_bytes())
 
 
-def load_mark_key(folder: Path, environment: Mapping[str, str]) -> bytes:
-    """32 bytes from CANDOR_MARK_KEY (64 hex digits), else from `folder`."""
-    text = environment.get("CANDOR_MARK_KEY") or (folder / "mark.key").read_text()
+def load_mark_keys(folder: Path, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Watermark keys of 32 bytes each, from CANDOR_MARK_KEY or `folder`: 64 hex digits, newest first.
+
+    Several are separated by white space or commas. The first marks new videos; the others still read old ones.
+    """
+    text = environment.get("CANDOR_MARK_KEY") or (folder / MARK_FILE).read_text()
     try:
-        key = bytes.fromhex(text.strip())
+        keys = tuple(dict.fromkeys(bytes.fromhex(word) for word in text.replace(",", " ").split()))
     except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise AuthorityError("The watermark key must be 64 hexadecimal digits. Make one with `openssl rand -hex 32`.")
-    return key
+        keys = ()
+    if not 1 <= len(keys) <= MOST_MARK_KEYS or any(len(key) != 32 for key in keys):
+        raise AuthorityError(
+            f"The watermark key must be 64 hexadecimal digits, or up to {MOST_MARK_KEYS} such keys, newest first. "
+            "Make one with `openssl rand -hex 32`."
+        )
+    return keys
+
+
+def rotate_mark_key(folder: Path) -> str:
+    """Put a fresh watermark key in front of those in the key folder and return its id; old ones stay readable.
+
+    Programs that are running keep the key they started with; their videos stay readable too. Raises AuthorityError.
+    """
+    try:
+        old = load_mark_keys(folder, {})
+        fresh = secrets.token_bytes(32)
+        kept = [fresh, *old][:MOST_MARK_KEYS]
+        scratch = folder / f".{MARK_FILE}-{secrets.token_hex(8)}"
+        write_private(scratch, "\n".join(key.hex() for key in kept).encode())
+        os.replace(scratch, folder / MARK_FILE)
+    except OSError as error:
+        raise AuthorityError(f"The key folder {folder} cannot be used ({error.strerror}).") from error
+    return mark_key_id(fresh)
+
+
+def mark_key_id(key: bytes) -> str:
+    """Names a watermark key without giving it away: 16 hex digits."""
+    return hashlib.sha256(b"candor/mark-key-id/1|" + key).hexdigest()[:16]
 
 
 def generated_keys() -> dict[str, bytes]:
     """Fresh contents of the key folder."""
     return {
         "consent.pem": SigningKey.generate_pem(),
-        "mark.key": secrets.token_hex(32).encode(),
+        MARK_FILE: secrets.token_hex(32).encode(),
     }
 
 

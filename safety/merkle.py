@@ -84,6 +84,53 @@ def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) ->
     return digest if last == 0 else None
 
 
+def consistency_path(lookup: NodeLookup, old: int, size: int) -> list[bytes]:
+    """Proof that the tree of `size` leaves continues the one of its first `old` (RFC 9162, 2.1.4.1)."""
+    if not 0 <= old <= size:
+        raise ValueError(f"a tree of {size} cannot continue one of {old}")
+    if old in (0, size):
+        return []
+    path: list[bytes] = []
+    start, whole = 0, True  # whole: the old tree is, so far, a subtree whose root the verifier knows
+    while old != size:
+        split = _split(size)
+        if old <= split:
+            path.append(subtree_hash(lookup, start + split, size - split))
+            size = split
+        else:
+            path.append(subtree_hash(lookup, start, split))
+            start, old, size, whole = start + split, old - split, size - split, False
+    return ([] if whole else [subtree_hash(lookup, start, size)]) + path[::-1]
+
+
+def is_consistent(old: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
+    """Check a consistency proof (RFC 9162, 2.1.4.2)."""
+    if old == 0:
+        return not path and old_root == EMPTY_ROOT and size >= 0
+    if not 0 < old <= size:
+        return False
+    if old == size:
+        return not path and old_root == root
+    position, last = old - 1, size - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    rest = list(path) if position else [old_root, *path]  # an old tree of 2**k leaves is itself the first node
+    if not rest:
+        return False
+    former = current = rest[0]
+    for node in rest[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            former, current = node_hash(node, former), node_hash(node, current)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            current = node_hash(current, node)
+        position, last = position >> 1, last >> 1
+    return last == 0 and former == old_root and current == root
+
+
 def _split(size: int) -> int:
     """Largest power of two smaller than `size` (size > 1)."""
     return 1 << (size - 1).bit_length() - 1

@@ -18,16 +18,18 @@ from sqlalchemy import insert, select
 from safety.consent import find_record
 from safety.encode import EncodedVideo, encode
 from safety.errors import ConsentInvalid, OutputError, SelfCheckFailed, UnreadableVideo
+from safety.keys import mark_key_id
 from safety.ledger import timestamp
 from safety.manifest import Declaration, ManifestReading, ManifestSigner
 from safety.media import sample_frames
-from safety.tables import watermark_ids
-from safety.tokens import redeem
+from safety.sound_print import sound_print
+from safety.tables import sound_prints, watermark_ids
+from safety.tokens import redeem, token_id
 from safety.vault import Vault
 from safety.video_mark import VideoMark
 from safety.watermark import format_id, random_id
 from vasa_core.errors import Cancelled, ControlError
-from vasa_core.types import MAX_FPS, Photo, Speech
+from vasa_core.types import MAX_FPS, PLAYBACK_RATE, Photo, Speech
 
 CHECKED_FRAMES = 24  # frames of the finished file that the self-check reads
 
@@ -87,7 +89,7 @@ def seal(
     tell = progress or (lambda _stage, _fraction: None)
     with _output_file(Path(out)) as (scratch, hand_over):
         record_id = redeem(vault, token, photo, speech)
-        mark_id = _register_mark(vault, record_id)
+        mark_id = _register_mark(vault, record_id, str(token))
         marker = VideoMark(vault.mark_key)
         tell("rendering", 0.0)
         video = encode(
@@ -114,7 +116,7 @@ def seal(
         manifest = _self_check(scratch, signed, signer, marker, mark_id)
         timings["check"] = time.perf_counter() - started
         _stop_if(cancelled)
-        log_index = _log_output(vault, mark_id, record_id, manifest.label, video, signed, seed)
+        log_index = _log_output(vault, mark_id, record_id, manifest.label, video, speech.playback, signed, seed)
         hand_over()
         tell("checking", 1.0)
     return SealedVideo(
@@ -171,16 +173,19 @@ def _write(path: Path, data: bytes) -> None:
         raise OutputError(f"{path.parent} cannot be written ({error.strerror}). Choose another folder.") from error
 
 
-def _register_mark(vault: Vault, record_id: str) -> int:
-    """A fresh id, stored before it is ever written into a pixel."""
+def _register_mark(vault: Vault, record_id: str, token: str) -> int:
+    """A fresh id, stored and logged before it is ever written into a pixel."""
+    created, key_id = timestamp(vault.clock()), mark_key_id(vault.mark_key)
+    body = {"record_id": record_id, "key_id": key_id, "token_sha256": token_id(token)}
     with vault.ledger.transaction() as connection:
         while True:
             mark_id = random_id()
             taken = connection.execute(select(watermark_ids).where(watermark_ids.c.watermark_id == mark_id)).first()
             if taken is None:
                 break
-        created = timestamp(vault.clock())
-        connection.execute(insert(watermark_ids).values(watermark_id=mark_id, record_id=record_id, created_at=created))
+        vault.ledger.append(connection, "mark", format_id(mark_id), body)
+        row = {"watermark_id": mark_id, "record_id": record_id, "created_at": created, "key_id": key_id}
+        connection.execute(insert(watermark_ids).values(row))
     return mark_id
 
 
@@ -221,8 +226,16 @@ def _self_check(path: Path, signed: bytes, signer: ManifestSigner, marker: Video
 
 
 def _log_output(
-    vault: Vault, mark_id: int, record_id: str, label: str, video: EncodedVideo, signed: bytes, seed: int | None
+    vault: Vault,
+    mark_id: int,
+    record_id: str,
+    label: str,
+    video: EncodedVideo,
+    playback: np.ndarray,
+    signed: bytes,
+    seed: int | None,
 ) -> int:
+    heard = sound_print(playback[: round(video.seconds * PLAYBACK_RATE)], PLAYBACK_RATE)
     body = {
         "record_id": record_id,
         "manifest_label": label,
@@ -230,9 +243,12 @@ def _log_output(
         "fps": video.fps,
         "seed": seed,
         "file_sha256": hashlib.sha256(signed).hexdigest(),  # informative: unsigned padding may change, see the manifest
+        "sound_sha256": hashlib.sha256(heard).hexdigest(),
     }
     with vault.ledger.transaction() as connection:
-        return vault.ledger.append(connection, "output", format_id(mark_id), body).position
+        entry = vault.ledger.append(connection, "output", format_id(mark_id), body)
+        connection.execute(insert(sound_prints).values(watermark_id=mark_id, print=heard))
+    return entry.position
 
 
 def _stop_if(cancelled: Callable[[], bool] | None) -> None:

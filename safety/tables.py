@@ -14,7 +14,7 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # the newest of safety/ledger/migrations
 
 metadata = MetaData()
 
@@ -32,8 +32,8 @@ log_entries = Table(
     "log_entries",
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", String(32), nullable=False),  # consent, revocation, output
-    Column("subject_id", String(64), nullable=False),  # consent record id, or watermark id of an output
+    Column("kind", String(32), nullable=False),  # consent, revocation, mark, output
+    Column("subject_id", String(64), nullable=False),  # consent record id, or watermark id of a mark or output
     Column("body", LargeBinary, nullable=False),
     Index("log_entries_by_subject", "kind", "subject_id"),
 )
@@ -79,13 +79,22 @@ tokens = Table(
     Column("used_at", BigInteger, nullable=True),
 )
 
-# Every id that was ever written into pixels, registered before the first frame is marked.
+# Every id that was ever written into pixels, registered and logged before the first frame is marked.
 watermark_ids = Table(
     "watermark_ids",
     metadata,
     Column("watermark_id", BigInteger, primary_key=True, autoincrement=False),
     Column("record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False),
     Column("created_at", String(32), nullable=False),
+    Column("key_id", String(16), nullable=True),  # of the watermark key; null before keys could be rotated
+)
+
+# What the sound of a video is like, so that another sound under the same picture is noticed (safety.sound_print).
+sound_prints = Table(
+    "sound_prints",
+    metadata,
+    Column("watermark_id", BigInteger, ForeignKey("watermark_ids.watermark_id"), primary_key=True, autoincrement=False),
+    Column("print", LargeBinary, nullable=False),
 )
 
 __all__ = [
@@ -96,6 +105,7 @@ __all__ = [
     "log_nodes",
     "log_state",
     "metadata",
+    "sound_prints",
     "tokens",
     "watermark_ids",
 ]

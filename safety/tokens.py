@@ -60,7 +60,7 @@ def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speec
     with vault.ledger.transaction() as connection:
         connection.execute(
             insert(tokens).values(
-                token_hash=_hash(token),
+                token_hash=token_id(token),
                 record_id=record.id,
                 photo_commitment=commit_photo(photo, salt),
                 speech_commitment=commit_speech(speech, salt),
@@ -80,7 +80,7 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> str
     """
     if not token or not isinstance(token, str):
         raise ConsentMissing("No consent was given. Attest consent first.")
-    query = select(tokens).where(tokens.c.token_hash == _hash(token))
+    query = select(tokens).where(tokens.c.token_hash == token_id(token))
     with vault.ledger.transaction() as connection:
         row = connection.execute(query).mappings().one_or_none()
     if row is None:
@@ -97,7 +97,7 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> str
         raise ConsentExpired("This consent token is more than an hour old. Press Create again.")
     _require_standing(vault, row["record_id"])
     # The decision is this one statement: the database lets exactly one caller change used_at from null.
-    claim = update(tokens).where(tokens.c.token_hash == _hash(token), tokens.c.used_at.is_(None)).values(used_at=now)
+    claim = update(tokens).where(tokens.c.token_hash == token_id(token), tokens.c.used_at.is_(None)).values(used_at=now)
     with vault.ledger.transaction() as connection:
         won = connection.execute(claim).rowcount == 1
     if not won:
@@ -117,5 +117,6 @@ def _require_standing(vault: Vault, record_id: str) -> None:
         raise ConsentExpired(f"This consent expired on {expires[:10]}. Attest consent again.")
 
 
-def _hash(token: str) -> str:
+def token_id(token: str) -> str:
+    """SHA-256 of a token, hex: what the ledger knows of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

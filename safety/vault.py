@@ -16,7 +16,7 @@ from safety.keys import (
     create_folder,
     generated_keys,
     load_consent_key,
-    load_mark_key,
+    load_mark_keys,
 )
 from safety.ledger import Ledger
 
@@ -32,7 +32,7 @@ class Vault:
 
     authority:   signs C2PA manifests; its root is the trust anchor.
     consent_key: Ed25519, signs consent records and tree heads.
-    mark_key:    32 secret bytes that place the luma watermark.
+    mark_keys:   32 secret bytes each that place the luma watermark, newest first.
     ledger:      append-only log, consent records, tokens, issued watermark ids.
     clock:       current time in UTC; tests replace it.
     """
@@ -42,16 +42,21 @@ class Vault:
         home: Path,
         authority: Authority,
         consent_key: SigningKey,
-        mark_key: bytes,
+        mark_keys: tuple[bytes, ...],
         ledger: Ledger,
         clock: Callable[[], datetime],
     ) -> None:
         self.home = home
         self.authority = authority
         self.consent_key = consent_key
-        self.mark_key = mark_key
+        self.mark_keys = mark_keys
         self.ledger = ledger
         self.clock = clock
+
+    @property
+    def mark_key(self) -> bytes:
+        """The watermark key of new videos."""
+        return self.mark_keys[0]
 
     @property
     def development(self) -> bool:
@@ -82,7 +87,7 @@ class Vault:
                 _require_private(path)
             authority = load_authority(keys, environment)
             consent_key = load_consent_key(keys, environment)
-            mark_key = load_mark_key(keys, environment)
+            mark_keys = load_mark_keys(keys, environment)
         except OSError as error:
             raise AuthorityError(
                 f"The vault {folder} cannot be used ({error.strerror}: {error.filename}). "
@@ -99,7 +104,7 @@ class Vault:
                 "Set CANDOR_SIGNING_KEY and CANDOR_SIGNING_CHAIN for real use.",
                 authority.fingerprint[:16],
             )
-        return cls(folder, authority, consent_key, mark_key, ledger, clock)
+        return cls(folder, authority, consent_key, mark_keys, ledger, clock)
 
     def close(self) -> None:
         self.ledger.close()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv and put into it what is missing. Usage: scripts/setup.sh run | test
 #   run    what the app needs
-#   test   test tools and a Chromium browser as well
+#   test   test tools, a Chromium browser and a PostgreSQL server as well
 # Debian and Ubuntu libraries are installed when run as root; otherwise the one command to type is named.
 # PYTHON=/path/to/python chooses the interpreter (3.11 or 3.12).
 set -euo pipefail
@@ -112,5 +112,11 @@ if [ "$profile" = test ]; then
   if ! has_browser; then
     say "The browser tests need Chromium. On Debian type: sudo apt-get install -y chromium   (elsewhere: set CHROMIUM=/path/to/chrome)"
     exit 1
+  fi
+  # --- A PostgreSQL server: the tests start a throw-away one. Without it they are skipped, except where CI=true.
+  has_postgres() { command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+  if ! has_postgres && may_apt; then apt_install postgresql || true; fi
+  if ! has_postgres; then
+    say "The PostgreSQL tests will be skipped. On Debian type: sudo apt-get install -y postgresql"
   fi
 fi

@@ -52,3 +52,26 @@ def test_leaf_outside_the_tree_is_refused() -> None:
     _, nodes = grow(3)
     with pytest.raises(ValueError, match="not in a tree"):
         merkle.inclusion_path(lambda lv, ix: nodes[lv, ix], 3, 3)
+
+
+def test_consistency_of_every_two_trees() -> None:
+    """RFC 9162, 2.1.4: each proof holds for its two trees and for no other root, size or path."""
+    leaves = [merkle.leaf_hash(bytes([i])) for i in range(19)]
+    nodes: dict[tuple[int, int], bytes] = {}
+    roots = [merkle.EMPTY_ROOT]
+    for index, leaf in enumerate(leaves):
+        for level, place, digest in merkle.completed_nodes(index, leaf, lambda lv, ix: nodes[lv, ix]):
+            nodes[level, place] = digest
+        roots.append(merkle.subtree_hash(lambda lv, ix: nodes[lv, ix], 0, index + 1))
+    for size in range(20):
+        for old in range(size + 1):
+            path = merkle.consistency_path(lambda lv, ix: nodes[lv, ix], old, size)
+            assert merkle.is_consistent(old, roots[old], size, roots[size], path)
+            if old:
+                assert not merkle.is_consistent(old, bytes(32), size, roots[size], path)
+                assert not merkle.is_consistent(old, roots[old], size, bytes(32), path)
+                assert not merkle.is_consistent(old, roots[old], size, roots[size], [*path, bytes(32)])
+            for place in range(len(path)):
+                assert not merkle.is_consistent(old, roots[old], size, roots[size], path[:place] + path[place + 1 :])
+    with pytest.raises(ValueError, match="cannot continue"):
+        merkle.consistency_path(lambda lv, ix: nodes[lv, ix], 5, 4)

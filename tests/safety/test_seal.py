@@ -54,7 +54,7 @@ def test_what_it_reports_is_true(sealed: tuple[Vault, SealedVideo]) -> None:
     assert entry.body["manifest_label"] == video.manifest_label
     assert entry.body["record_id"] == video.record_id
     assert entry.body["seed"] == 7
-    assert vault.ledger.verify() == 2
+    assert vault.ledger.verify() == 3  # consent, watermark id, output
     assert {"mark", "encode", "frames", "sign", "write", "check"} <= set(video.timings)
     assert all(seconds >= 0 for seconds in video.timings.values())
 

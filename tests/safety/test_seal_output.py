@@ -89,7 +89,7 @@ def test_a_mark_that_does_not_read_back_is_not_handed_out(
     with pytest.raises(SelfCheckFailed, match="watermark"):
         attempt()
     assert no_file(tmp_path)
-    assert vault.ledger.verify() == 1  # the consent; no output was logged
+    assert vault.ledger.verify() == 2  # the consent and the id; no output was logged
 
 
 def test_a_manifest_that_is_not_trusted_is_not_handed_out(

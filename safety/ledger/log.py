@@ -1,4 +1,4 @@
-"""The ledger: an append-only Merkle log beside the tables that say what its entries are about.
+"""The append-only log.
 
 Every append is one transaction: the entry, the Merkle nodes it completes and a newly signed tree head are stored
 together or not at all. Nothing is ever updated or deleted in the log, and `verify` recomputes all of it.
@@ -7,34 +7,23 @@ together or not at all. Nothing is ever updated or deleted in the log, and `veri
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from safety import merkle
 from safety.errors import LedgerError
 from safety.keys import SigningKey
-from safety.tables import (
-    SCHEMA_VERSION,
-    log_entries,
-    log_heads,
-    log_nodes,
-    log_state,
-    metadata,
-)
-
-BUSY_SECONDS = 30  # how long a writer waits for its turn
-ORIGIN = "candor-ledger/1"
+from safety.ledger import schema
+from safety.ledger.checkpoint import ORIGIN, Checkpoint, read_checkpoint
+from safety.tables import log_entries, log_heads, log_nodes, log_state
 
 
 @dataclass(frozen=True)
@@ -80,21 +69,41 @@ class InclusionProof:
         }
 
 
+@dataclass(frozen=True)
+class ConsistencyProof:
+    """That the first `old_size` leaves of the tree of `head` are the leaves of a former tree, unchanged."""
+
+    old_size: int
+    path: tuple[bytes, ...]
+    head: TreeHead
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "old_size": self.old_size,
+            "path": [digest.hex() for digest in self.path],
+            "size": self.head.size,
+            "root": self.head.root.hex(),
+            "head": self.head.statement.decode(),
+            "head_signature": self.head.signature.hex(),
+        }
+
+
 class Ledger:
     """Append-only log in the database at `url`, its tree heads signed with `key`.
 
     Safe to share between threads; processes share it through the database. Raises LedgerError.
+    key: also signs the consent records beside the log.
     """
 
     def __init__(self, url: str | URL, key: SigningKey, clock: Callable[[], datetime]) -> None:
-        self._key = key
+        self.key = key
         self._clock = clock
         try:
-            self._engine = _connect(make_url(url))
+            self._engine = schema.connect(url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise LedgerError(f"CANDOR_DATABASE_URL is no usable database address ({error}).") from error
         try:
-            self._create_schema()
+            schema.prepare(self._engine)
         except SQLAlchemyError as error:
             self._engine.dispose()
             where = make_url(url).render_as_string(hide_password=True)
@@ -141,7 +150,7 @@ class Ledger:
         )
         root = merkle.subtree_hash(lookup, 0, taken)
         statement = rfc8785.dumps({"origin": ORIGIN, "size": taken, "root": root.hex(), "time": time})
-        connection.execute(insert(log_heads).values(size=taken, head=statement, signature=self._key.sign(statement)))
+        connection.execute(insert(log_heads).values(size=taken, head=statement, signature=self.key.sign(statement)))
         return LogEntry(position, kind, subject_id, leaf_bytes)
 
     # ---- reading
@@ -154,7 +163,8 @@ class Ledger:
             .order_by(log_entries.c.position)
         )
         with self._reading(connection) as reading:
-            return [LogEntry(position, kind, subject_id, bytes(body)) for position, body in reading.execute(query)]
+            rows = reading.execute(query).all()
+        return [LogEntry(position, kind, subject_id, stored_bytes(body)) for position, body in rows]
 
     def size(self) -> int:
         with self._reading(None) as reading:
@@ -169,7 +179,7 @@ class Ledger:
             row = reading.execute(query).one_or_none()
         if row is None:
             raise LedgerError("The ledger has no signed tree head. Restore it from a backup.")
-        return self._checked_head(bytes(row[0]), bytes(row[1]))
+        return self.check_head(stored_bytes(row[0]), stored_bytes(row[1]))
 
     def prove(self, position: int, connection: Connection | None = None) -> InclusionProof:
         """Inclusion proof of one leaf in the newest signed tree.
@@ -178,7 +188,7 @@ class Ledger:
         """
         with self._reading(connection) as reading:
             head = self.head(connection=reading)
-            if position >= head.size:
+            if not 0 <= position < head.size:
                 raise LedgerError(
                     f"Entry {position} is not covered by the ledger's signed tree head. Restore a backup."
                 )
@@ -188,9 +198,33 @@ class Ledger:
             if body is None:
                 raise LedgerError(f"Entry {position} is missing from the ledger. Restore it from a backup.")
             path = tuple(merkle.inclusion_path(_node_lookup(reading), position, head.size))
-        if merkle.root_from_path(merkle.leaf_hash(bytes(body)), position, head.size, path) != head.root:
+        if merkle.root_from_path(merkle.leaf_hash(stored_bytes(body)), position, head.size, path) != head.root:
             raise LedgerError(f"Entry {position} of the ledger does not match its signed tree head. Restore a backup.")
         return InclusionProof(position, path, head)
+
+    def checkpoint(self) -> str:
+        """The newest tree as a signed note, see `safety.ledger.checkpoint`."""
+        if self.size() == 0:
+            return Checkpoint(0, merkle.EMPTY_ROOT).signed(self.key)
+        head = self.head()
+        return Checkpoint(head.size, head.root).signed(self.key)
+
+    def consistency(self, note: str) -> ConsistencyProof:
+        """Proof that the log of today continues the log of a former checkpoint.
+
+        note: what `checkpoint` gave then. Raises LedgerError when it is none, or when anything before it was rewritten.
+        """
+        old = read_checkpoint(note, self.key)
+        with self._reading(None) as reading:
+            head = self.head(connection=reading)
+            if old.size > head.size:
+                raise LedgerError(
+                    f"The checkpoint covers {old.size} entries, the ledger has {head.size}: entries were removed."
+                )
+            path = tuple(merkle.consistency_path(_node_lookup(reading), old.size, head.size))
+        if not merkle.is_consistent(old.size, old.root, head.size, head.root, path):
+            raise LedgerError("The ledger does not continue the checkpoint: entries before it were rewritten.")
+        return ConsistencyProof(old.size, path, head)
 
     def verify(self) -> int:
         """Recompute every leaf, node and signed head; return the number of entries.
@@ -209,14 +243,14 @@ class Ledger:
             rows = reading.execute(
                 select(log_entries.c.position, log_entries.c.body).order_by(log_entries.c.position)
             ).all()
-            heads = {n: (bytes(h), bytes(s)) for n, h, s in reading.execute(select(log_heads))}
-            stored = {(lv, ix): bytes(digest) for lv, ix, digest in reading.execute(select(log_nodes))}
+            heads = {n: (stored_bytes(h), stored_bytes(s)) for n, h, s in reading.execute(select(log_heads))}
+            stored = {(lv, ix): stored_bytes(digest) for lv, ix, digest in reading.execute(select(log_nodes))}
         if [row[0] for row in rows] != list(range(size)) or set(heads) != set(range(1, size + 1)):
             raise LedgerError("Entries of the ledger are missing or were added outside it. Restore it from a backup.")
         for position, body in rows:
-            for level, index, digest in merkle.completed_nodes(position, merkle.leaf_hash(bytes(body)), lookup):
+            for level, index, digest in merkle.completed_nodes(position, merkle.leaf_hash(stored_bytes(body)), lookup):
                 nodes[level, index] = digest
-            head = self._checked_head(*heads[position + 1])
+            head = self.check_head(*heads[position + 1])
             if head.size != position + 1 or head.root != merkle.subtree_hash(lookup, 0, position + 1):
                 raise LedgerError(
                     f"Entry {position} of the ledger does not match its signed tree head. Restore a backup."
@@ -224,6 +258,15 @@ class Ledger:
         if nodes != stored:
             raise LedgerError("The ledger's Merkle nodes do not match its entries. Restore it from a backup.")
         return size
+
+    def check_head(self, statement: bytes, signature: bytes) -> TreeHead:
+        """Parse a stored tree head. Raises LedgerError when this installation did not sign it."""
+        if not self.key.verifies(statement, signature):
+            raise LedgerError(
+                "A tree head of the ledger does not carry this installation's signature. Restore a backup."
+            )
+        fields = _parse(statement)
+        return TreeHead(int(fields["size"]), bytes.fromhex(fields["root"]), statement, signature)
 
     # ---- inside
 
@@ -240,47 +283,10 @@ class Ledger:
                 f"The ledger cannot be read ({_reason(error)}). Check the disk and the rights."
             ) from error
 
-    def _checked_head(self, statement: bytes, signature: bytes) -> TreeHead:
-        if not self._key.verifies(statement, signature):
-            raise LedgerError(
-                "A tree head of the ledger does not carry this installation's signature. Restore a backup."
-            )
-        fields = _parse(statement)
-        return TreeHead(int(fields["size"]), bytes.fromhex(fields["root"]), statement, signature)
-
-    def _create_schema(self) -> None:
-        for table in metadata.sorted_tables:  # one by one and "if not exists": two processes may start together
-            with self._engine.begin() as connection:
-                connection.execute(CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(CreateIndex(index, if_not_exists=True))
-        try:
-            with self._engine.begin() as connection:
-                if connection.execute(select(log_state.c.id)).first() is None:
-                    connection.execute(insert(log_state).values(id=1, schema_version=SCHEMA_VERSION, size=0))
-        except IntegrityError:
-            pass  # the other process was first; its row is the same
-        with self._engine.connect() as connection:
-            version = connection.execute(select(log_state.c.schema_version)).scalar_one()
-        if version != SCHEMA_VERSION:
-            raise LedgerError(
-                f"The ledger has schema {version}, this program needs {SCHEMA_VERSION}. Use the matching version."
-            )
-
 
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC with whole seconds, e.g. 2026-11-23T03:00:00Z; sorts like the time itself."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _connect(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    if url.database:
-        _touch_private(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _configure_sqlite)
-    return engine
 
 
 def _node_lookup(connection: Connection) -> merkle.NodeLookup:
@@ -289,28 +295,9 @@ def _node_lookup(connection: Connection) -> merkle.NodeLookup:
         digest = connection.execute(query).scalar_one_or_none()
         if digest is None:
             raise LedgerError("A Merkle node of the ledger is missing. Restore it from a backup.")
-        return bytes(digest)
+        return stored_bytes(digest)
 
     return lookup
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # a consent must survive a power cut, not only a crash
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _touch_private(path: Path) -> None:
-    """Create the database file readable by its owner only; SQLite gives -wal and -shm the same mode."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise LedgerError(
-            f"The ledger {path} cannot be opened ({error.strerror}). Choose another CANDOR_HOME."
-        ) from error
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -321,6 +308,11 @@ def _parse(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise LedgerError("An entry of the ledger is no JSON object. Restore it from a backup.")
     return value
+
+
+def stored_bytes(value: bytes | str) -> bytes:
+    """A binary column; SQLite gives text where somebody edited it as text."""
+    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 def _reason(error: SQLAlchemyError) -> str:
