@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vasa_core.face.alignment import align, aperture, eye_openness
 from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.prosody import analyse
-from vasa_core.training.alignment import align, aperture, eye_openness
 from vasa_core.training.labelling import align_phones
 from vasa_core.training.media import read_sound
 from vasa_core.training.phones import Phone

@@ -78,6 +78,24 @@ class ControlError(CandorError):
     code = "control"
 
 
+class MotionError(CandorError):
+    """A saved motion or a driving video cannot be used."""
+
+    code = "motion"
+
+
+class UnreadableMotion(MotionError):
+    """Not a motion file, damaged, of another version, or made for another face space."""
+
+    code = "motion_unreadable"
+
+
+class UnusableDriver(MotionError):
+    """A driving video without pictures, or without a face that can be followed."""
+
+    code = "driver"
+
+
 class WeightsError(CandorError):
     """A weights file is missing, damaged, or of another version."""
 

@@ -20,6 +20,7 @@ from vasa_core.face.detector import FaceDetector
 from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.generator import MotionGenerator, SpeechMotion
+from vasa_core.motion.reenact import reenact
 from vasa_core.render.renderer import LiveRenderer, frame_count
 from vasa_core.types import Controls, Motion, Photo, Speech
 
@@ -64,6 +65,10 @@ class TalkingFace:
     ) -> Motion:
         """Head pose and facial dynamics for the speech, at 25 Hz. Same seed, same motion. Raises AudioError."""
         return self._generator()(speech.samples, controls, progress)
+
+    def reenact(self, driver: Speech, progress: Callable[[float], None] | None = None) -> Motion:
+        """The performance of the face in the video that `driver` was read from, at 25 Hz. Raises UnusableDriver."""
+        return reenact(driver, self.detector, self._face_space(), progress)
 
     def render(
         self, portrait: Portrait, motion: Motion, fps: float = 40, controls: Controls = Controls()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
+from vasa_core.face.alignment import AlignedTrack, eye_openness
 from vasa_core.motion.behaviour import Behaviour
 from vasa_core.motion.prosody import analyse
-from vasa_core.training.alignment import AlignedTrack, eye_openness
 from vasa_core.training.media import read_sound
 from vasa_core.types import MOTION_RATE
 

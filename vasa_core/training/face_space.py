@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vasa_core.face.alignment import AlignedTrack, align, displacements, eye_openness, mirror_indices
 from vasa_core.face.space import (
     FACE_EDGES,
     KIND,
@@ -26,7 +27,6 @@ from vasa_core.face.space import (
     VERSION,
     FaceSpace,
 )
-from vasa_core.training.alignment import AlignedTrack, align, eye_openness, mirror_indices
 from vasa_core.training.tracks import load_tracks
 from vasa_core.weights import FOLDER, write_weights
 
@@ -86,26 +86,6 @@ def regions(template: np.ndarray) -> Regions:
 def symmetrical(pattern: np.ndarray, pair: np.ndarray) -> np.ndarray:
     """The pattern's mirror image, (..., 478, 3)."""
     return pattern[..., pair, :] * np.array([-1, 1, 1])
-
-
-def displacements(tracks: list[AlignedTrack]) -> tuple[np.ndarray, np.ndarray]:
-    """All frames minus their person's rest face, freed of what head pose feigns; and the weight of every frame.
-
-    Face Mesh's depth is a guess, so a turned head looks like a changed one: the part of the displacement that a
-    quadratic in yaw, pitch and roll explains is taken out.
-    """
-    moved = np.concatenate([t.face - t.neutral for t in tracks])  # (F, 478, 3)
-    angles = np.concatenate([t.angles - np.median(t.angles, 0) for t in tracks]) / 10
-    yaw, pitch, roll = angles.T
-    design = np.stack([yaw, pitch, roll, yaw**2, pitch**2, yaw * pitch], 1)
-    design = np.clip(design, -3, 3)
-    centred = moved - moved.mean(0)
-    gram = design.T @ design + len(design) * 0.05 * np.eye(design.shape[1])
-    artefact = np.linalg.solve(gram, design.T @ centred.reshape(len(moved), -1))  # (6, 1434)
-    moved = moved - (design @ artefact).reshape(moved.shape)
-    weight = np.concatenate([np.full(len(t.face), 1 / np.sqrt(len(t.face))) for t in tracks])  # long clips count less
-    weight *= np.concatenate([t.track.found for t in tracks]) * (np.abs(angles).max(1) < 2.0)
-    return moved.astype(np.float32), weight / weight.mean()
 
 
 def blink_pattern(moved: np.ndarray, shut: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> np.ndarray:

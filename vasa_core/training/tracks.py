@@ -12,32 +12,15 @@ import argparse
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vasa_core.face.alignment import Track
 from vasa_core.training.media import read_frames
 from vasa_core.types import MOTION_RATE
 
 LANDMARKS = 478
-
-
-@dataclass(frozen=True)
-class Track:
-    """One clip's face.
-
-    landmarks: float32 (N, 478, 3) in units of picture heights (square pixels), MOTION_RATE per second.
-    found:     bool (N,), False where no face was seen and the landmarks are interpolated.
-    synchronous: whether the sound belongs to the picture; offset: seconds by which the lips come late.
-    """
-
-    name: str
-    split: str
-    landmarks: np.ndarray
-    found: np.ndarray
-    synchronous: bool
-    offset: float | None
 
 
 def track_clip(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -78,9 +61,9 @@ def load_tracks(folder: Path, split: str) -> Iterator[Track]:
             offset = float(f["offset"])
             yield Track(
                 path.stem,
-                split,
                 f["landmarks"],
                 f["found"],
+                split,
                 bool(f["synchronous"]),
                 None if np.isnan(offset) else offset,
             )

@@ -10,13 +10,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 from skimage import data
 
+from vasa_core.face.alignment import Track, align, aperture, eye_openness, mirror_indices, procrustes, upright
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.articulation import Articulation, closure, measures, smooth, to_motion_rate
 from vasa_core.motion.visemes import VISEMES
-from vasa_core.training.alignment import align, aperture, eye_openness, mirror_indices, procrustes, upright
 from vasa_core.training.articulation import SpokenClip, fit_articulation, phonetic, spoken_clip
 from vasa_core.training.face_space import fit, reconstruction_error
-from vasa_core.training.tracks import Track, load_tracks, track_clip
+from vasa_core.training.tracks import load_tracks, track_clip
 
 MOTION_PERIOD = 25.0  # frames
 
@@ -37,7 +37,7 @@ def made_up_track(space: FaceSpace, seed: int, count: int = 120) -> tuple[Track,
     angles = np.stack([8 * np.sin(0.3 * phase), 4 * np.sin(0.2 * phase + 1), 3 * np.sin(0.25 * phase + 2)], 1)
     turn = Rotation.from_euler("ZXY", np.stack([angles[:, 2], angles[:, 1], -angles[:, 0]], 1), degrees=True)
     face = np.einsum("nij,nkj->nki", turn.as_matrix(), space.template + space.decode(code))
-    track = Track(f"made_{seed}", "train", (0.3 * face + 0.5).astype(np.float32), np.ones(count, bool), True, 0.0)
+    track = Track(f"made_{seed}", (0.3 * face + 0.5).astype(np.float32), np.ones(count, bool), "train", True, 0.0)
     return track, code, angles
 
 

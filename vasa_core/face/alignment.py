@@ -9,12 +9,29 @@ from scipy.optimize import linear_sum_assignment
 from scipy.signal import savgol_filter
 
 from vasa_core.face.space import CHIN, FACE_EDGES, FOREHEAD, LANDMARKS, LOWER_LIP, UPPER_LIP
-from vasa_core.training.tracks import Track
 
 # Landmarks that hardly move with expressions: bridge of the nose, eye corners, temples, forehead.
 RIGID = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 33, 133, 362, 263, 127, 356, 234, 454, 93, 323]
 RIGID += [132, 361, 109, 338, 67, 297, 103, 332, 54, 284]
 EYE_RIGHT, EYE_LEFT = (33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)  # outer/inner corners and lids
+
+
+@dataclass(frozen=True)
+class Track:
+    """One clip's face.
+
+    landmarks: float32 (N, 478, 3) in units of picture heights (square pixels), MOTION_RATE per second.
+    found:     bool (N,), False where no face was seen and the landmarks are interpolated.
+    split: which part of a training set it belongs to.   synchronous: whether the sound belongs to the picture.
+    offset: seconds by which the lips come late, None when unknown.
+    """
+
+    name: str
+    landmarks: np.ndarray
+    found: np.ndarray
+    split: str = ""
+    synchronous: bool = True
+    offset: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,3 +165,23 @@ def align(tracks: list[Track], template: np.ndarray | None = None) -> tuple[list
             pair = mirror_indices(mean)
             reference = upright((mean + mean[pair] * [-1, 1, 1]) / 2)
     return out, reference.astype(np.float32)
+
+
+def displacements(tracks: list[AlignedTrack]) -> tuple[np.ndarray, np.ndarray]:
+    """All frames minus their person's rest face, freed of what head pose feigns; and the weight of every frame.
+
+    Face Mesh's depth is a guess, so a turned head looks like a changed one: the part of the displacement that a
+    quadratic in yaw, pitch and roll explains is taken out.
+    """
+    moved = np.concatenate([t.face - t.neutral for t in tracks])  # (F, 478, 3)
+    angles = np.concatenate([t.angles - np.median(t.angles, 0) for t in tracks]) / 10
+    yaw, pitch, roll = angles.T
+    design = np.stack([yaw, pitch, roll, yaw**2, pitch**2, yaw * pitch], 1)
+    design = np.clip(design, -3, 3)
+    centred = moved - moved.mean(0)
+    gram = design.T @ design + len(design) * 0.05 * np.eye(design.shape[1])
+    artefact = np.linalg.solve(gram, design.T @ centred.reshape(len(moved), -1))  # (6, 1434)
+    moved = moved - (design @ artefact).reshape(moved.shape)
+    weight = np.concatenate([np.full(len(t.face), 1 / np.sqrt(len(t.face))) for t in tracks])  # long clips count less
+    weight *= np.concatenate([t.track.found for t in tracks]) * (np.abs(angles).max(1) < 2.0)
+    return moved.astype(np.float32), weight / weight.mean()
