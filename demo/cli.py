@@ -92,6 +92,15 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--full-frame", action="store_true", help=argparse.SUPPRESS)  # refused, see _generate
     generate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
+    reenact = commands.add_parser("reenact", help="make the video with the movement of another video's face")
+    reenact.add_argument("photo", type=Path, metavar="PHOTO")
+    reenact.add_argument("audio", type=Path, metavar="VIDEO", help="a video with sound and one face; both are used")
+    reenact.add_argument("--consent", required=True, type=Path, metavar="CONSENT.json", help="for PHOTO and VIDEO")
+    reenact.add_argument("-o", "--out", required=True, type=Path, metavar="OUT.mp4")
+    reenact.add_argument("--fps", type=int, default=40, metavar="N", help="frames per second, 25 to 60 (40)")
+    reenact.add_argument("--distance", type=float, default=0.0, metavar="D", help="-0.5 (far) to 0.5 (close)")
+    reenact.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
     verify = commands.add_parser("verify", help="read a file's manifest, watermark, consent and log entry")
     verify.add_argument("file", type=Path, metavar="FILE")
     verify.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -126,15 +135,25 @@ def _consent(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _generate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    if args.full_frame:
+        raise UsageError("--full-frame is not available in this version; leave it out to get the 512 x 512 head video.")
+    _make(args, _controls(args), out, err)
+
+
+def _reenact(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from vasa_core.types import Controls
+
+    _make(args, Controls(distance=args.distance), out, err, driven=True)
+
+
+def _make(args: argparse.Namespace, controls: Controls, out: TextIO, err: TextIO, driven: bool = False) -> None:
+    """A sealed video, moved by the sound or, `driven`, by the face in the video."""
     from demo.studio import Studio
     from safety.consent import load_consent
 
-    if args.full_frame:
-        raise UsageError("--full-frame is not available in this version; leave it out to get the 512 x 512 head video.")
     if args.out.suffix.lower() != ".mp4":
         raise UsageError(f"The video is an MP4 file; give -o a name that ends in .mp4 instead of '{args.out.name}'.")
     _check_target(args.out, args.photo, args.audio, args.consent)
-    controls = _controls(args)
     record = load_consent(args.consent)
     made = Studio().create(
         args.photo,
@@ -143,6 +162,7 @@ def _generate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         args.out,
         controls=controls,
         fps=args.fps,
+        driven=driven,
         progress=_Meter(err),
     )
     _warn_of_development(made.development, err)
@@ -195,7 +215,7 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"consent": _consent, "generate": _generate, "verify": _verify, "revoke": _revoke}
+COMMANDS = {"consent": _consent, "generate": _generate, "reenact": _reenact, "verify": _verify, "revoke": _revoke}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -166,6 +166,7 @@ class Studio:
         fps: int = 40,
         face: int | None = None,
         names: tuple[str | None, str | None] = (None, None),
+        driven: bool = False,
         progress: Callable[[Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Creation:
@@ -173,6 +174,7 @@ class Studio:
 
         record:    gives the consent record for the two decoded inputs: reads a saved one or has one signed.
         face:      index of the face in the photo, None takes the largest.   names: shown for the files in messages.
+        driven:    `speech` is a video, and the face in it gives the movement instead of the sound.
         progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
 
         Raises any `CandorError`; then no file is at `out` that was not there before.
@@ -206,7 +208,10 @@ class Studio:
                 portrait = self.core.prepare(picture, face)
             report("motion", 0.0)
             with watch.time("motion"):
-                motion = self.core.animate(sound, controls, lambda fraction: report("motion", fraction))
+                if driven:
+                    motion = self.core.reenact(sound, lambda fraction: report("motion", fraction))
+                else:
+                    motion = self.core.animate(sound, controls, lambda fraction: report("motion", fraction))
             report("rendering", 0.0)
             sealed = seal(
                 self.vault,
