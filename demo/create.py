@@ -146,10 +146,10 @@ class Create:
         if visitor.speech is None:
             raise Missing(texts.MISSING_SPEECH)
         attestation = consent_step.read(*form)
-        controls, fps = look.read(*panel)
+        controls, fps, whole = look.read(*panel)
         if visitor.working:
             raise Missing(texts.STILL_WORKING)
-        return Job(self.studio, visitor, attestation, controls, fps)
+        return Job(self.studio, visitor, attestation, controls, fps, whole)
 
     def _stage(self, html: str) -> dict[Any, Any]:
         return {
@@ -211,9 +211,11 @@ class Create:
 class Job:
     """One video in the making, in its own thread."""
 
-    def __init__(self, studio: Studio, visitor: Visitor, attestation: Any, controls: Any, fps: int) -> None:
+    def __init__(
+        self, studio: Studio, visitor: Visitor, attestation: Any, controls: Any, fps: int, whole: bool
+    ) -> None:
         self.studio, self.visitor, self.attestation = studio, visitor, attestation
-        self.controls, self.fps = controls, fps
+        self.controls, self.fps, self.whole = controls, fps, whole
         # What was attested is what lies in the fields now; the visitor may change them while the video is made.
         self.photo, self.speech, self.face = visitor.photo, visitor.speech, visitor.face
         self.names = (visitor.photo_name, visitor.speech_name)
@@ -241,6 +243,7 @@ class Job:
                 visitor.new("candor-video", ".mp4"),
                 controls=self.controls,
                 fps=self.fps,
+                full_frame=self.whole,
                 face=self.face,
                 names=self.names,
                 progress=self._steps.put,

@@ -58,6 +58,7 @@ def build() -> Look:
             ]
         with gr.Row(equal_height=True):
             fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
+            framing = gr.Radio(texts.FRAMINGS, value="head", label=texts.FRAMING, min_width=200, elem_id="framing")
             seed = gr.Number(
                 0, label=texts.SEED, precision=0, minimum=0, maximum=MAX_SEED, min_width=120, elem_id="seed"
             )
@@ -66,7 +67,7 @@ def build() -> Look:
             reset = gr.Button(texts.LOOK_RESET, size="sm", min_width=120, elem_id="look-reset")
 
     widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
-    widgets += [*turns, fps, seed]
+    widgets += [*turns, fps, seed, framing]
     neutral = [widget.value for widget in widgets]
     roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **AT_ONCE)
     reset.click(lambda: neutral, None, widgets, **AT_ONCE)
@@ -89,8 +90,9 @@ def read(
     roll: float,
     fps: int,
     seed: int | None,
-) -> tuple[Controls, int]:
-    """The panel's values as controls, and frames per second. Raises `ControlError`."""
+    framing: str,
+) -> tuple[Controls, int, bool]:
+    """Controls, frames per second, and whether the whole photo is shown. Raises `ControlError`."""
     name = emotion.lower()
     controls = Controls(
         gaze=(gaze_yaw, gaze_pitch),
@@ -103,4 +105,4 @@ def read(
         rotation=(yaw, pitch, roll),
         seed=int(seed or 0),
     )
-    return controls, int(fps)
+    return controls, int(fps), framing == "photo"

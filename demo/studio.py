@@ -164,6 +164,7 @@ class Studio:
         out: str | Path,
         controls: Controls | None = None,
         fps: int = 40,
+        full_frame: bool = False,
         face: int | None = None,
         names: tuple[str | None, str | None] = (None, None),
         driven: bool = False,
@@ -173,6 +174,7 @@ class Studio:
         """Photo and speech files to a sealed video at `out`.
 
         record:    gives the consent record for the two decoded inputs: reads a saved one or has one signed.
+        full_frame: the whole photo at its own size instead of the head at 512 x 512.
         face:      index of the face in the photo, None takes the largest.   names: shown for the files in messages.
         driven:    `speech` is a video, and the face in it gives the movement instead of the sound.
         progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
@@ -212,13 +214,17 @@ class Studio:
                     motion = self.core.reenact(sound, lambda fraction: report("motion", fraction))
                 else:
                     motion = self.core.animate(sound, controls, lambda fraction: report("motion", fraction))
+            if full_frame:
+                frames = self.core.render_full(picture, portrait, motion, fps, controls)
+            else:
+                frames = self.core.render(portrait, motion, fps, controls)
             report("rendering", 0.0)
             sealed = seal(
                 self.vault,
                 token,
                 picture,
                 sound,
-                watch.frames("render", iter(self.core.render(portrait, motion, fps, controls))),
+                watch.frames("render", frames),
                 out=Path(out),
                 fps=fps,
                 seed=controls.seed,

@@ -81,6 +81,8 @@ ROTATION = ("Turn", "Nod", "Tilt")
 SEED = "Seed"
 SEED_ROLL = "New seed"
 SMOOTHNESS = "Frames a second"
+FRAMING = "Picture"
+FRAMINGS = [("Head, 512 x 512", "head"), ("Whole photo", "photo")]
 LOOK_RESET = "Reset"
 
 CREATE = "Create video"

@@ -21,6 +21,7 @@ from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.generator import MotionGenerator, SpeechMotion
 from vasa_core.motion.reenact import reenact
+from vasa_core.render.fullframe import render_full
 from vasa_core.render.renderer import LiveRenderer, frame_count
 from vasa_core.types import Controls, Motion, Photo, Speech
 
@@ -75,6 +76,15 @@ class TalkingFace:
     ) -> Iterator[np.ndarray]:
         """Yield `frame_count(motion, fps)` frames, uint8 (512, 512, 3) RGB, in order. Raises ControlError."""
         return LiveRenderer(portrait, self._face_space()).render(motion, fps, controls)
+
+    def render_full(
+        self, photo: Photo, portrait: Portrait, motion: Motion, fps: float = 40, controls: Controls = Controls()
+    ) -> Iterator[np.ndarray]:
+        """Yield as many frames, uint8 (H, W, 3), of the whole photo with the living head in it (longer side <= 1920).
+
+        Raises ControlError; distance and position must be 0.
+        """
+        return render_full(photo, portrait, self._face_space(), motion, fps, controls)
 
     def load(self) -> None:
         """Read the weights now, so that the first visitor does not wait for them. Raises WeightsError."""

@@ -149,7 +149,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(refused: Callable[..., str]
         (["--mouth", "-1"], "Mouth"),
         (["--blinks", "100"], "Blinks"),
         (["--seed", "-1"], "Seed"),
-        (["--full-frame"], "--full-frame"),
+        (["--full-frame", "--distance", "0.2"], "Distance"),
     ],
 )
 def test_controls_out_of_range_are_named(

@@ -26,17 +26,18 @@ UNTOUCHED: dict[str, Any] = {
     "roll": 0,
     "fps": 40,
     "seed": 0,
+    "framing": "head",
 }
 
 
 def test_an_untouched_panel_means_neutral_controls() -> None:
-    assert look.read(**UNTOUCHED) == (Controls(), 40)
+    assert look.read(**UNTOUCHED) == (Controls(), 40, False)
 
 
 def test_every_control_arrives() -> None:
-    values = [10, -5, "Happy", 0.5, 0.4, 1.3, 20, 0.1, 0.2, -0.1, 3, 4, -6, 60, 99]
-    controls, fps = look.read(*values)  # type: ignore[arg-type]
-    assert fps == 60
+    values = [10, -5, "Happy", 0.5, 0.4, 1.3, 20, 0.1, 0.2, -0.1, 3, 4, -6, 60, 99, "photo"]
+    controls, fps, whole = look.read(*values)  # type: ignore[arg-type]
+    assert fps == 60 and whole
     assert controls == Controls(
         gaze=(10, -5),
         emotion={"happy": 0.5},

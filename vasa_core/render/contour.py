@@ -72,9 +72,9 @@ class SoftPolygon:
         return out
 
 
-def window(outline: np.ndarray, pad: int, limit: int) -> tuple[int, int, int, int] | None:
-    """left, top, right, bottom of the contour's bounding box grown by `pad`, or None if outside the frame."""
+def bounds(outline: np.ndarray, pad: int, frame: np.ndarray) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom of the contour's bounding box grown by `pad`, or None if outside the frame (H, W, C)."""
     left, top = np.floor(outline.min(0)).astype(int) - pad
     right, bottom = np.ceil(outline.max(0)).astype(int) + pad + 1
-    left, top, right, bottom = max(left, 0), max(top, 0), min(right, limit), min(bottom, limit)
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, frame.shape[1]), min(bottom, frame.shape[0])
     return (left, top, right, bottom) if right - left > 2 and bottom - top > 2 else None

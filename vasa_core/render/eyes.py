@@ -7,9 +7,8 @@ import numpy as np
 
 from vasa_core.face.fill import push_pull
 from vasa_core.face.geometry import IRIS, LOWER_LID, UPPER_LID
-from vasa_core.face.portrait import MARGIN, Portrait
-from vasa_core.render.contour import SoftPolygon, window
-from vasa_core.types import FRAME_SIZE
+from vasa_core.face.portrait import Portrait
+from vasa_core.render.contour import SoftPolygon, bounds
 
 PAD = 14  # canvas pixels of eyeball kept beyond the visible part
 
@@ -39,15 +38,16 @@ class Eye:
         self.centre = np.append(outline.mean(0), self.depth)
         self.span = float(np.ptp(outline[:, 0]))
         self.gap = float(self._gap(points))
+        x, y = np.round(points[self.upper[1:-1], :2]).astype(int).T
+        self._rim = np.median(portrait.texture[y, x], axis=0)
 
-    def shut(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
-        """`texture` uint8 (CANVAS, CANVAS, 4) with the eye painted over in the tone of its upper lid's rim.
+    def shut(self, texture: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """A copy of `texture` uint8 (H, W, 4) with the eye painted over in the tone of its upper lid's rim.
 
-        The eyeball is a layer of its own; under it, nothing of the eye may shine through where shut lids meet.
+        points: (478, 2) landmarks in that texture. The eyeball is a layer of its own; under it, nothing of the eye may
+        shine through where shut lids meet.
         """
-        x, y = np.round(portrait.landmarks[self.upper[1:-1], :2]).astype(int).T
-        tone = np.append(np.median(portrait.texture[y, x], axis=0), 255)
-        return self._contour.paint_out(texture, portrait.landmarks, tone, grow=-1)
+        return self._contour.paint_out(texture, points, np.append(self._rim, 255), grow=-1)
 
     def _gap(self, points: np.ndarray) -> float:
         """Mean opening between the lids, corners left out, in the unit of `points`."""
@@ -93,14 +93,15 @@ class Eye:
         """Draw the eyeball between the lids, in place.
 
         Args:
-            frame: uint8 (512, 512, 3).
+            frame: uint8 (H, W, 3).
             points: (V, >= 2) placed sheet points in frame pixels.
             to_frame: (2, 3) maps canvas pixels of the resting eyeball to frame pixels.
             gaze: (2,) shift of the iris in canvas pixels.
         """
         outline = self._contour.outline(points)
-        box = window(outline, 4, FRAME_SIZE)
-        opening = self._gap(points) / max(self.gap, 1e-3)
+        box = bounds(outline, 4, frame)
+        zoom = float(np.linalg.norm(to_frame[:, 0]))
+        opening = self._gap(points) / max(self.gap * zoom, 1e-3)
         shown = np.clip((opening - 0.10) / 0.12, 0, 1)  # lids that touch show nothing
         if box is None or shown == 0:
             return
@@ -124,6 +125,6 @@ def eyes_of(portrait: Portrait) -> list[Eye]:
     return [Eye(portrait, "left"), Eye(portrait, "right")]
 
 
-def frame_affine(origin: np.ndarray, placed: np.ndarray) -> np.ndarray:
-    """(2, 3) canvas-to-frame map that takes three resting points (3, 2) to where they went (3, 2), canvas pixels."""
-    return cv2.getAffineTransform(origin.astype(np.float32), (placed - MARGIN).astype(np.float32))
+def affine(resting: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """(2, 3) map that takes three resting points (3, 2) of the canvas to where they went (3, 2) in the frame."""
+    return cv2.getAffineTransform(resting.astype(np.float32), placed.astype(np.float32))

@@ -12,8 +12,7 @@ import numpy as np
 
 from vasa_core.face.geometry import CHIN, FOREHEAD, LOWER_LIP, OVAL, UPPER_LIP
 from vasa_core.face.portrait import Portrait
-from vasa_core.render.contour import SoftPolygon, window
-from vasa_core.types import FRAME_SIZE
+from vasa_core.render.contour import SoftPolygon, bounds
 
 # Half arches from the middle out: tooth widths as seen from the front, in mouth widths.
 UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045)
@@ -49,21 +48,19 @@ class Mouth:
         self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
         # Who smiles in the photo bares the upper teeth: they reach down to where the photo's lips were apart.
         gap = np.linalg.norm(portrait.landmarks[LOWER_LIP[5]] - portrait.landmarks[UPPER_LIP[5]]) / self.width
+        self._parted = float(np.clip(gap * self.width / 4 - 0.5, 0, 1))  # closed lips keep their own line
         bared = UPPER_EDGE + 0.5 * float(np.minimum(gap, 0.2))
         self._upper = self._teeth(UPPER_TEETH, bared, -1, size, tones["teeth"])
         self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
         self._tongue = self._make_tongue(size, tones["flesh"])
 
-    def seal_lips(self, portrait: Portrait, texture: np.ndarray) -> np.ndarray:
-        """`texture` uint8 (CANVAS, CANVAS, 4) with what the photo shows between the lips in the tone of their seam.
+    def seal_lips(self, texture: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """A copy of `texture` uint8 (H, W, 4) with what it shows between the lips painted in the tone of their seam.
 
-        Lips that a smile holds apart are brought together when they rest; without this, a thread of teeth would shine
-        through where they meet.
+        points: (478, 2) landmarks in that texture. Lips that a smile holds apart are brought together when they rest;
+        without this, a thread of teeth would shine through where they meet.
         """
-        gap = (portrait.landmarks[LOWER_LIP, :2] - portrait.landmarks[UPPER_LIP, :2])[:, 1].max()
-        parted = float(np.clip(gap / 4 - 0.5, 0, 1))  # closed lips keep their own line
-        tone = np.append(0.7 * self._flesh, 255)
-        return self._contour.paint_out(texture, portrait.landmarks, tone, parted, grow=1)
+        return self._contour.paint_out(texture, points, np.append(0.7 * self._flesh, 255), self._parted, grow=1)
 
     def _light(self, portrait: Portrait) -> float:
         """Brightness of the lit skin, 0..1: the 75th percentile of luma inside the face oval."""
@@ -141,33 +138,35 @@ class Mouth:
         """Draw the inside of the mouth between the lips, in place.
 
         Args:
-            frame: uint8 (512, 512, 3).
+            frame: uint8 (H, W, 3).
             points: (V, >= 2) placed sheet points in frame pixels.
             skull, jaw: (3, 2) where `anchors` went with the skull and with the jaw, frame pixels.
         """
-        upper, lower = points[UPPER_LIP, :2], points[LOWER_LIP, :2]
-        gap = float(np.linalg.norm(lower[5] - upper[5]))
-        shown = np.clip((gap - 0.6) / 1.6, 0, 1)  # lips that touch show nothing
+        spans = np.linalg.norm(skull[1:] - skull[0], axis=1)
+        width = float(spans.max())  # of the resting mouth, in frame pixels
+        gap = float(np.linalg.norm(points[LOWER_LIP[5], :2] - points[UPPER_LIP[5], :2]))
+        shown = np.clip((gap * self.width / width - 0.6) / 1.6, 0, 1)  # lips that touch show nothing
         outline = self._contour.outline(points)
-        box = window(outline, 4, FRAME_SIZE)
+        box = bounds(outline, 4, frame)
         if shown <= 0 or box is None:
             return
         left, top, right, bottom = box
         size = (right - left, bottom - top)
         corner = np.array([left, top])
-        open_share = np.clip(gap / (0.28 * self.width), 0, 1)
+        open_share = np.clip(gap / (0.28 * width), 0, 1)
         inside = np.broadcast_to(self._dark.astype(np.float32), (size[1], size[0], 3)).copy()
-        tongue = self._place(jaw, corner, size, self._tongue, drop=-0.38 * gap / self.width)
+        tongue = self._place(jaw, corner, size, self._tongue, drop=-0.38 * gap / width)
         inside = inside * (1 - tongue[..., 3:]) + tongue[..., :3] * (0.40 + 0.35 * open_share)
         for layer, anchors in ((self._lower, jaw), (self._upper, skull)):
             teeth = self._place(anchors, corner, size, layer)
             inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.80 + 0.20 * open_share)
         mask = self._contour.mask(outline, (left, top), size)
         # The lips shade the rim of the opening, the upper lip most, and the corners fall into the dark.
-        blur = max(0.05 * self.width * np.clip(gap / (0.16 * self.width), 0.35, 1), 0.8)
+        blur = max(0.05 * width * np.clip(gap / (0.16 * width), 0.35, 1), 0.8)
         depth = cv2.GaussianBlur(mask, (0, 0), blur)[..., None]
-        lifted = np.roll(mask[..., 0], max(int(0.04 * self.width), 1), axis=0)
-        lifted[: max(int(0.04 * self.width), 1)] = 0
+        lip = max(int(0.04 * width), 1)
+        lifted = np.roll(mask[..., 0], lip, axis=0)
+        lifted[:lip] = 0
         upper_lip = cv2.GaussianBlur(lifted, (0, 0), blur * 0.8)[..., None]
         inside *= np.clip(0.48 + 0.42 * depth + 0.36 * upper_lip, 0, 1)
         mask = mask * shown
@@ -181,6 +180,9 @@ class Mouth:
         origin = np.stack([self._origin, self._origin + [self.width, 0], self._origin + [0, self.width]])
         target = anchors - corner + drop * (anchors[2] - anchors[0])
         matrix = cv2.getAffineTransform(origin.astype(np.float32), target.astype(np.float32))
+        zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        if 0 < zoom < 0.8:  # averaged before it is made smaller, or the gaps between teeth would flicker
+            layer = cv2.GaussianBlur(layer, (0, 0), 0.4 / zoom)
         return cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR)
 
 

@@ -27,10 +27,10 @@ from vasa_core.face.geometry import (
 )
 from vasa_core.face.portrait import MARGIN, Portrait
 from vasa_core.face.space import FaceSpace
-from vasa_core.render.eyes import eyes_of, frame_affine
+from vasa_core.render.eyes import affine, eyes_of
 from vasa_core.render.mesh import build_sheet
 from vasa_core.render.mouth import Mouth
-from vasa_core.render.warp import Warp, blend, oversample
+from vasa_core.render.warp import FRAME, WHOLE, Warp, Window, blend, oversample
 from vasa_core.types import FRAME_SIZE, MAX_FPS, Controls, Motion
 
 JAW = np.array([CHIN, 148, 377, 175, 199, 200, 14, 17, 87, 317])  # chin and lower lip: the jaw as the mouth sees it
@@ -63,19 +63,41 @@ def resample(motion: Motion, fps: float) -> Motion:
     return Motion(both[:, :width], both[:, width:], fps)
 
 
+@dataclass(frozen=True)
+class View:
+    """What a renderer draws, and from which pixels.
+
+    window: what the frames show.  texture: what `person` holds.
+    person: uint8 (texture.height, texture.width, 4) premultiplied, as in `Portrait`.
+    plate:  uint8 (H, W, 3) background, either of the canvas or of the window.
+    """
+
+    window: Window
+    texture: Window
+    person: np.ndarray
+    plate: np.ndarray
+
+
 class LiveRenderer:
     """Draws one portrait. Read-only after construction, so several threads may draw frames of it at once."""
 
-    def __init__(self, portrait: Portrait, space: FaceSpace, config: RendererConfig = RendererConfig()) -> None:
+    def __init__(
+        self,
+        portrait: Portrait,
+        space: FaceSpace,
+        config: RendererConfig = RendererConfig(),
+        view: View | None = None,
+    ) -> None:
         self.config = config
         self._portrait = portrait
+        self._shown = view or View(FRAME, WHOLE, oversample(portrait.person), portrait.plate)
         self._sheet = build_sheet(portrait)
         self._mouth = Mouth(portrait)
         self._eyes = eyes_of(portrait)
-        person = self._mouth.seal_lips(portrait, portrait.person)
+        points = self._shown.texture.from_canvas(portrait.landmarks[:, :2])
+        self._person = self._mouth.seal_lips(self._shown.person, points)
         for eye in self._eyes:
-            person = eye.shut(portrait, person)
-        self._person = oversample(person)
+            self._person = eye.shut(self._person, points)
         neutral = portrait.landmarks.astype(np.float64).copy()
         neutral[:FACE_POINTS] = portrait.neutral
         centred = neutral - neutral[[234, 454]].mean(0)
@@ -85,13 +107,13 @@ class LiveRenderer:
         self._down = (down / np.linalg.norm(down)).astype(np.float64)
 
     def render(self, motion: Motion, fps: float = 40, controls: Controls = Controls()) -> Iterator[np.ndarray]:
-        """Yield `frame_count(motion, fps)` frames, uint8 (512, 512, 3) RGB, in order. Raises ControlError."""
+        """Yield `frame_count(motion, fps)` frames of the view, uint8 (H, W, 3) RGB, in order. Raises ControlError."""
         if not 1 <= fps <= MAX_FPS:
             raise ControlError(f"The frame rate is {fps:g}; choose one from 1 to {MAX_FPS}.")
         motion = resample(motion, fps)
         scratch: queue.SimpleQueue[Warp] = queue.SimpleQueue()
         for _ in range(self.config.workers):
-            scratch.put(Warp())
+            scratch.put(Warp(self._shown.window, self._shown.texture))
         stop = threading.Event()
 
         def draw(index: int) -> np.ndarray:
@@ -118,8 +140,8 @@ class LiveRenderer:
                     future.cancel()
 
     def draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp) -> np.ndarray:
-        """One frame, uint8 (512, 512, 3), of a pose (6,) and a facial code (D,)."""
-        portrait, sheet = self._portrait, self._sheet
+        """One frame of the view, uint8 (H, W, 3), of a pose (6,) and a facial code (D,)."""
+        portrait, sheet, window = self._portrait, self._sheet, self._shown.window
         expression = (
             self._space.decode(dynamics[None])[0].astype(np.float64) @ portrait.attitude.T * portrait.face_width
         )
@@ -131,19 +153,19 @@ class LiveRenderer:
 
         def carry(points: np.ndarray) -> np.ndarray:
             moved = sheet.carry(points, turn, scale, shift)[:, :2]
-            return moved @ view[:, :2].T + view[:, 2]
+            return window.from_canvas(moved @ view[:, :2].T + view[:, 2])
 
         placed = sheet.place(expression[:FACE_POINTS], turn, scale, shift)
         placed[:, :2] = placed[:, :2] @ view[:, :2].T + view[:, 2]
         person = warp.draw(sheet.triangles, placed, sheet.source, self._person)
         frame = blend(person, self._plate(view))
-        points = placed[:FACE_POINTS, :2] - MARGIN
+        points = window.from_canvas(placed[:FACE_POINTS, :2])
         for eye, resting, side in zip(self._eyes, self._eyeballs, ("left", "right"), strict=True):
             gaze = expression[IRIS[side], :2].mean(0)
-            eye.paint(frame, points, frame_affine(resting[:, :2], carry(resting)), gaze)
+            eye.paint(frame, points, affine(resting[:, :2], carry(resting)), gaze)
         jaw_shift = expression[JAW].mean(0)
         anchors = self._mouth.anchors
-        self._mouth.paint(frame, points, carry(anchors) - MARGIN, carry(anchors + jaw_shift) - MARGIN)
+        self._mouth.paint(frame, points, carry(anchors), carry(anchors + jaw_shift))
         return frame
 
     def _keep_apart(self, expression: np.ndarray) -> None:
@@ -163,12 +185,13 @@ class LiveRenderer:
         return np.column_stack([np.eye(2) * zoom, centre * (1 - zoom) + shift])
 
     def _plate(self, view: np.ndarray) -> np.ndarray:
-        """The background as the camera sees it, uint8 (512, 512, 3)."""
-        plate = self._portrait.plate
-        if np.allclose(view, np.eye(2, 3)):
+        """The background as the camera sees it, uint8 (H, W, 3) of the window."""
+        plate, window = self._shown.plate, self._shown.window
+        size = (window.width, window.height)
+        if plate.shape[:2] == size[::-1]:
+            return plate
+        if np.allclose(view, np.eye(2, 3)) and window == FRAME:
             return plate[MARGIN : MARGIN + FRAME_SIZE, MARGIN : MARGIN + FRAME_SIZE]
-        to_frame = view.copy()
-        to_frame[:, 2] -= MARGIN
-        return cv2.warpAffine(
-            plate, to_frame, (FRAME_SIZE, FRAME_SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        corner = window.from_canvas(view[:, 2])
+        to_window = np.column_stack([view[:, :2] * window.zoom, corner])
+        return cv2.warpAffine(plate, to_window, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
