@@ -133,9 +133,9 @@ def pictures(data: bytes, name: str) -> Iterator[tuple[float, np.ndarray]]:
         if max(stream.codec_context.width, stream.codec_context.height) > LARGEST:
             raise UnusableDriver(f"'{name}' is larger than {LARGEST} pixels. Make it smaller.")
         began = 0.0
-        if container.streams.audio and container.streams.audio[0].start_time is not None:
-            sound = container.streams.audio[0]
-            began = float(sound.start_time * sound.time_base)
+        for sound in container.streams.audio[:1]:
+            if sound.start_time is not None and sound.time_base is not None:
+                began = float(sound.start_time * sound.time_base)
         rate, last = float(stream.average_rate or MOTION_RATE), -1.0
         try:
             for index, frame in enumerate(container.decode(stream)):
