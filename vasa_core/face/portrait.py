@@ -54,6 +54,11 @@ class Portrait:
         return face_width(self.landmarks)
 
     @property
+    def softness(self) -> float:
+        """Canvas pixels that one pixel of the photo was spread over, at least 1: what is drawn in must be as soft."""
+        return max(1.0, 1.0 / float(self.to_photo[0, 0]))
+
+    @property
     def face_height(self) -> float:
         """Pixels from forehead to chin."""
         return face_height(self.landmarks)

@@ -18,7 +18,7 @@ class Eye:
 
     def __init__(self, portrait: Portrait, side: str) -> None:
         self.upper, self.lower = UPPER_LID[side], LOWER_LID[side]
-        self._contour = SoftPolygon(self.upper, self.lower, feather=0.7)
+        self._contour = SoftPolygon(self.upper, self.lower, feather=0.7 * portrait.softness)
         points = portrait.landmarks
         outline = self._contour.outline(points)
         left, top = np.floor(outline.min(0)).astype(int) - PAD

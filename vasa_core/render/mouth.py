@@ -29,7 +29,7 @@ class Mouth:
 
     def __init__(self, portrait: Portrait) -> None:
         face = portrait.neutral.astype(np.float64)
-        self._contour = SoftPolygon(UPPER_LIP, LOWER_LIP, feather=0.8)
+        self._contour = SoftPolygon(UPPER_LIP, LOWER_LIP, feather=0.8 * portrait.softness)
         across = face[UPPER_LIP[-1]] - face[UPPER_LIP[0]]
         self.width = float(np.linalg.norm(across))
         down = face[CHIN] - face[FOREHEAD]
@@ -50,6 +50,7 @@ class Mouth:
         gap = np.linalg.norm(portrait.landmarks[LOWER_LIP[5]] - portrait.landmarks[UPPER_LIP[5]]) / self.width
         self._parted = float(np.clip(gap * self.width / 4 - 0.5, 0, 1))  # closed lips keep their own line
         bared = UPPER_EDGE + 0.5 * float(np.minimum(gap, 0.2))
+        self._softness = portrait.softness
         self._upper = self._teeth(UPPER_TEETH, bared, -1, size, tones["teeth"])
         self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
         self._tongue = self._make_tongue(size, tones["flesh"])
@@ -117,7 +118,7 @@ class Mouth:
         shade = (1 - 0.10 * across**2.5) * (1 - 0.6 * outward**1.6) * (1 - 0.22 * np.clip(along, 0, 1))
         layer = np.dstack([shade[..., None] * tone, np.ones_like(shade)]) * inside[..., None]
         # Blur a touch: photographs never resolve the gaps between teeth sharply.
-        layer = cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.6 * DRAW_SCALE)
+        layer = cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.6 * DRAW_SCALE * self._softness)
         return cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA)
 
     def _make_tongue(self, size: int, tone: np.ndarray) -> np.ndarray:
