@@ -160,9 +160,9 @@ def main() -> None:
             for name, figures in result.items():
                 total.setdefault(name, []).append(figures)
                 print(f"{path.stem[:38]:<40}{name:<12}" + "".join(f"{x:11.3f}" for x in figures))
-    for name, figures in total.items():
-        means = np.ma.masked_invalid(figures).mean(axis=0).filled(np.nan)  # nothing moves in a frozen frame
-        print(f"{f'mean of {len(figures)} clips':<40}{name:<12}" + "".join(f"{x:11.3f}" for x in means))
+    for name, collected in total.items():
+        means = np.ma.masked_invalid(collected).mean(axis=0).filled(np.nan)  # nothing moves in a frozen frame
+        print(f"{f'mean of {len(collected)} clips':<40}{name:<12}" + "".join(f"{x:11.3f}" for x in means))
     print(f"renderer alone: {np.mean(costs):.1f} CPU-ms per 512 x 512 frame, one thread")
 
 
