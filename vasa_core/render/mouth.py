@@ -43,7 +43,7 @@ class Mouth:
         self.anchors = np.stack([seam, seam + across * self.width, seam + down * self.width])
         self.lit = self._light(portrait)
         tones = self._tones(portrait)
-        self._dark, self._flesh = tones["dark"], tones["flesh"]
+        self._dark, self._lips = tones["dark"], tones["lips"]
         size = int(np.ceil(1.3 * self.width))
         self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
         # Who smiles in the photo bares the upper teeth: they reach down to where the photo's lips were apart.
@@ -61,7 +61,7 @@ class Mouth:
         points: (478, 2) landmarks in that texture. Lips that a smile holds apart are brought together when they rest;
         without this, a thread of teeth would shine through where they meet.
         """
-        return self._contour.paint_out(texture, points, np.append(0.7 * self._flesh, 255), self._parted, grow=1)
+        return self._contour.paint_out(texture, points, np.append(0.78 * self._lips, 255), self._parted, grow=1)
 
     def _light(self, portrait: Portrait) -> float:
         """Brightness of the lit skin, 0..1: the 75th percentile of luma inside the face oval."""
@@ -89,7 +89,12 @@ class Mouth:
         own = self._own_teeth(portrait)
         if own is not None and own.mean() > 0.95 * skin.mean():  # teeth, not lips or shadow
             teeth = 0.75 * own + 0.25 * teeth
-        return {"teeth": teeth, "flesh": flesh, "dark": toned(np.array([46.0, 18.0, 16.0])) * (0.35 + 0.6 * self.lit)}
+        return {
+            "lips": red,
+            "teeth": teeth,
+            "flesh": flesh,
+            "dark": toned(np.array([46.0, 18.0, 16.0])) * (0.35 + 0.6 * self.lit),
+        }
 
     def _own_teeth(self, portrait: Portrait) -> np.ndarray | None:
         """RGB (3,) of the brightest third of what the photo shows between the lips; None where it shows too little."""
