@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from vasa_core.face.alignment import align, aperture, eye_openness
+from vasa_core.motion.diffusion import DiffusionMotion
 from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.prosody import analyse
 from vasa_core.training.labelling import align_phones
@@ -120,7 +121,7 @@ def held_out_files(data: Path) -> list[Path]:
     ]
 
 
-def against_talkers(model: SpeechMotion, data: Path, tracks: Path) -> None:
+def against_talkers(model: SpeechMotion | DiffusionMotion, data: Path, tracks: Path) -> None:
     """Correlation of the lips' opening with real dev talkers at the best shift within 480 ms, beside two baselines."""
     aligned, _ = align([t for t in load_tracks(tracks, "dev") if t.synchronous], model.space.template)
     rows = []
@@ -152,11 +153,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--tracks", type=Path)
     parser.add_argument("--weights", type=Path, help="folder with other weights than the shipped ones")
+    parser.add_argument("--model", type=Path, help="a diffusion pipeline instead of the shipped generator")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = SpeechMotion.from_pretrained(options.weights)
+    model: SpeechMotion | DiffusionMotion = SpeechMotion.from_pretrained(options.weights)
+    if options.model:
+        model = DiffusionMotion.from_pretrained(options.model, options.weights)
     rows: list[dict] = []
     for path in held_out_files(options.data):
         samples = read_sound(path)

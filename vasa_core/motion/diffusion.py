@@ -24,8 +24,9 @@ _REST_GAP = 0.006  # face widths by which lips of the rest face may be pressed t
 class DiffusionMotion:
     """A MotionGenerator (vasa_core.motion.generator) around a MotionPipeline.
 
-    Gaze, emotion and blink rate are conditions of the model; the gains of head and mouth scale what it says. Lips never
-    pass through each other. Holds no state between calls and may be shared between threads.
+    Gaze, emotion and blink rate are conditions of the model; the gains of head and mouth scale what it says. Lips meet
+    where the encoder hears a bilabial and never pass through each other. Holds no state between calls and may be
+    shared between threads.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class DiffusionMotion:
             generator=torch.Generator().manual_seed(controls.seed),
             progress=part(0.3, 1.0),
         )
-        return Motion(self.head(made.pose, controls.head_motion), self.face(made.dynamics, controls))
+        return Motion(
+            self.head(made.pose, controls.head_motion), self.face(made.dynamics, self.encoder.contact(audio), controls)
+        )
 
     def head(self, pose: np.ndarray, gain: float) -> np.ndarray:
         """Pose (N, 6) with the head's turns scaled; breathing stays. The first frame is the photo's own pose."""
@@ -102,13 +105,14 @@ class DiffusionMotion:
         scaled[:, 4] += self.behaviour.shift_y * more[:, 1]
         return (scaled * ease_in(len(pose), 1.0)[:, None]).astype(np.float32)
 
-    def face(self, dynamics: np.ndarray, controls: Controls) -> np.ndarray:
-        """Facial code (N, D) with the mouth's gain, and with lips that meet instead of passing through each other."""
+    def face(self, dynamics: np.ndarray, contact: np.ndarray, controls: Controls) -> np.ndarray:
+        """Facial code (N, D) with the mouth's gain, and with lips that meet on `contact` (N,)."""
         code = dynamics.astype(np.float64)
         mouth = np.array([name.startswith("mouth") for name in self.space.names])
         feeling = emotion_offset(self.space, controls.emotion)
         code[:, mouth] = feeling[mouth] + controls.mouth * (code[:, mouth] - feeling[mouth])
-        return close_lips(code, np.zeros(len(code)), self.space, self.seal, _REST_GAP).astype(np.float32)
+        pressed = contact * min(1.0, controls.mouth)
+        return close_lips(code, pressed, self.space, self.seal, _REST_GAP).astype(np.float32)
 
 
 def load_pipeline(model: Path | str) -> MotionPipeline:
@@ -116,7 +120,7 @@ def load_pipeline(model: Path | str) -> MotionPipeline:
     from safetensors import SafetensorError
 
     try:
-        pipeline = MotionPipeline.from_pretrained(str(model), low_cpu_mem_usage=False)
+        pipeline = MotionPipeline.from_pretrained(str(model), low_cpu_mem_usage=False, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise WeightsError(
             f"'{model}' does not hold a motion model ({type(error).__name__}); give a folder that "

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from vasa_core.errors import WeightsError
+from vasa_core.motion.articulation import closure
 from vasa_core.motion.generator import load_viseme_net
 from vasa_core.motion.prosody import analyse
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES, VisemeNet, log_mel, normalise_loudness
@@ -31,6 +32,10 @@ class AudioEncoder(Protocol):
     dim: int
 
     def __call__(self, samples: np.ndarray, progress: Progress | None = None) -> np.ndarray: ...
+
+    def contact(self, features: np.ndarray) -> np.ndarray:
+        """How surely the lips touch, (N, dim) -> (N,) in 0..1; zeros when the features do not tell."""
+        ...
 
 
 def frames_of(samples: np.ndarray) -> int:
@@ -60,6 +65,11 @@ class VisemeFeatures:
         tone = analyse(samples, count)
         voice = np.stack([tone.activity, tone.energy, tone.pitch / 6, tone.accents], 1)
         return np.concatenate([heard, voice], 1).astype(np.float32)
+
+    def contact(self, features: np.ndarray) -> np.ndarray:
+        """Bilabials that are worth believing, (N, dim) -> (N,)."""
+        posteriors = np.exp(features[:, : 2 * len(VISEMES)]).reshape(-1, len(VISEMES))  # (2 N, classes)
+        return closure(posteriors, len(features))
 
     @torch.inference_mode()
     def log_posteriors(self, samples: np.ndarray, progress: Progress | None = None) -> np.ndarray:
@@ -114,6 +124,9 @@ class HubFeatures:
             if progress is not None:
                 progress(min(1.0, (start + chunk) / count))
         return np.concatenate(parts).astype(np.float32)
+
+    def contact(self, features: np.ndarray) -> np.ndarray:
+        return np.zeros(len(features))
 
 
 def load_encoder(name: str, folder: Path | None = None) -> AudioEncoder:

@@ -197,8 +197,8 @@ class Criterion:
         return loss + self.config.speed * (change**2 * weight[:, None] * free).mean()
 
 
-def normalise(model: MotionTransformer, tracks: list[MotionTrack]) -> np.ndarray:
-    """Set the model's means and spreads from the tracks; returns the spread of change per frame, (M,)."""
+def normalise(model: MotionTransformer, tracks: list[MotionTrack]) -> None:
+    """Set the model's means and spreads from the tracks."""
     motion = np.concatenate([t.motion for t in tracks]).astype(np.float64)
     audio = np.concatenate([t.audio for t in tracks]).astype(np.float64)
     scale = motion.std(0) + 1e-4
@@ -206,7 +206,12 @@ def normalise(model: MotionTransformer, tracks: list[MotionTrack]) -> np.ndarray
     model.motion_std.copy_(torch.from_numpy(scale))
     model.audio_mean.copy_(torch.from_numpy(audio.mean(0)))
     model.audio_std.copy_(torch.from_numpy(audio.std(0) + 1e-3))
-    change = np.concatenate([np.diff(t.motion.astype(np.float64), axis=0) for t in tracks]).std(0) / scale
+
+
+def spread_of_change(model: MotionTransformer, tracks: list[MotionTrack]) -> np.ndarray:
+    """Spread of the change from frame to frame in the model's own units, (M,)."""
+    change = np.concatenate([np.diff(t.motion.astype(np.float64), axis=0) for t in tracks]).std(0)
+    change = change / model.motion_std.numpy()
     return np.clip(change, 0.15, None)  # else the error of slow coordinates would drown in that of their change
 
 
@@ -231,44 +236,63 @@ def load_checkpoint(path: Path, size: str) -> dict[str, Any] | None:
     return state
 
 
-def train(corpus: MotionCorpus, config: TrainingConfig, folder: Path, space: FaceSpace) -> MotionTransformer:
-    """Train, going on from the checkpoint in `folder`; returns the model with averaged weights. Raises WeightsError."""
+def train(
+    corpus: MotionCorpus,
+    config: TrainingConfig,
+    folder: Path,
+    space: FaceSpace,
+    start: MotionTransformer | None = None,
+) -> MotionTransformer:
+    """Train, going on from the checkpoint in `folder`, else from the weights of `start`, else from nothing.
+
+    Returns the model with averaged weights. Raises WeightsError.
+    """
     accelerator = Accelerator(log_with="tensorboard", project_dir=str(folder))
     torch.manual_seed(config.seed)
     tracks = (corpus.spoken, corpus.real)
     model = MotionTransformer.of_size(config.size, space.dim, corpus.spoken[0].audio.shape[1], features=corpus.features)
-    change = normalise(model, corpus.spoken)
-    criterion = Criterion(space, model.motion_std.numpy(), change, config)
+    normalise(model, corpus.spoken)
     optimiser = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
     schedule = DDPMScheduler(**TRAINING_SCHEDULE)
     alphas = schedule.alphas_cumprod
     path, first = folder / "last.ckpt", 0
     state = load_checkpoint(path, config.size)
-    average = EMAModel(model.parameters(), decay=config.average, use_ema_warmup=True, power=0.75)
+    if state is None and start is not None:
+        if any(start.config[name] != value for name, value in asdict(SIZES[config.size]).items()):
+            raise WeightsError(f"The model to start from is of another size than '{config.size}'.")
+        model.load_state_dict(start.state_dict())
     if state is not None:
         model.load_state_dict(state["model"])  # with the spreads it has been trained with
+    average = EMAModel(model.parameters(), decay=config.average, use_ema_warmup=True, power=0.75)
+    if state is not None:
         optimiser.load_state_dict(state["optimiser"])
         average.load_state_dict(state["average"])
         first = state["step"]
     average.to(accelerator.device)
     spreads = Spreads.of(model)
+    criterion = Criterion(space, model.motion_std.numpy(), spread_of_change(model, corpus.spoken), config)
     model, optimiser = accelerator.prepare(model, optimiser)
     accelerator.init_trackers("log", config=asdict(config))
     began, running = time.monotonic(), float("nan")
     model.train()
-    for step in range(first, config.steps):
-        clean, conditions, mouth = batch(tracks, spreads, config, [config.seed, step, accelerator.process_index])
+
+    def loss_of(drawn: tuple[torch.Tensor, Conditions, torch.Tensor], seed: int) -> torch.Tensor:
+        """Error of the model on windows made noisy at random."""
+        clean, conditions, mouth = drawn
         clean, mouth = clean.to(accelerator.device), mouth.to(accelerator.device)
         conditions = Conditions(**{k: v.to(accelerator.device) for k, v in conditions.tensors().items()})
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step * 31 + accelerator.process_index)
+        generator = torch.Generator().manual_seed(seed)
         timestep = torch.randint(0, schedule.config["num_train_timesteps"], (len(clean),), generator=generator)
         noise = torch.randn(clean.shape, generator=generator).to(accelerator.device)
         alpha = alphas[timestep].sqrt().to(accelerator.device)[:, None, None]
-        noisy = alpha * clean + (1 - alpha**2).sqrt() * noise
+        predicted = model(alpha * clean + (1 - alpha**2).sqrt() * noise, timestep.to(accelerator.device), conditions)
+        return criterion(predicted, clean, conditions, mouth)
+
+    for step in range(first, config.steps):
+        drawn = batch(tracks, spreads, config, [config.seed, step, accelerator.process_index])
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, config)
-        predicted = model(noisy, timestep.to(accelerator.device), conditions)
-        loss = criterion(predicted, clean, conditions, mouth)
+        loss = loss_of(drawn, config.seed * 1_000_003 + step * 31 + accelerator.process_index)
         optimiser.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), 1.0)
@@ -291,7 +315,15 @@ def train(corpus: MotionCorpus, config: TrainingConfig, folder: Path, space: Fac
             part = path.with_suffix(".part")
             torch.save(state, part)
             part.replace(path)
-            print(f"step {done}: loss {running:.4f} ({time.monotonic() - began:.0f} s)", flush=True)
+            unseen = float("nan")
+            if corpus.held_out:
+                plain.eval()
+                with torch.inference_mode():
+                    unseen = float(loss_of(batch((corpus.held_out, []), spreads, config, [config.seed]), config.seed))
+                plain.train()
+                accelerator.log({"held_out": unseen}, step=done)
+            spent = time.monotonic() - began
+            print(f"step {done}: loss {running:.4f}, held out {unseen:.4f} ({spent:.0f} s)", flush=True)
     accelerator.end_training()
     finished = accelerator.unwrap_model(model)
     average.copy_to(finished.parameters())
@@ -306,15 +338,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=TrainingConfig.batch)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="pipeline to start from when there is no checkpoint")
     parser.add_argument("--export", type=Path, help="folder to write the pipeline with the averaged weights to")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = TrainingConfig(size=options.size, steps=options.steps, batch=options.batch, seed=options.seed)
     folder = options.corpus / options.size
     folder.mkdir(parents=True, exist_ok=True)
-    model = train(MotionCorpus.load(options.corpus), config, folder, FaceSpace.from_pretrained())
+    start = MotionPipeline.from_pretrained(str(options.start)).transformer if options.start else None
+    model = train(MotionCorpus.load(options.corpus), config, folder, FaceSpace.from_pretrained(), start)
     if options.export:
-        MotionPipeline.of(model).save_pretrained(options.export)
+        MotionPipeline.of(model.half()).save_pretrained(
+            options.export
+        )  # changes no latent by more than the tracker sees
         print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters in {options.export}")
 
 

@@ -161,13 +161,13 @@ def real_tracks(tracks: Path, data: Path, talker: SpeechMotion, encoder: AudioEn
 
 
 def save_tracks(path: Path, tracks: list[MotionTrack], encoder: str) -> None:
-    """Write tracks as one .npz, whole or not at all."""
+    """Write tracks as one .npz in half precision, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.stem + ".part.npz")
     whole = {name: np.array([getattr(t, name) for t in tracks]) for name in _WHOLE}
     np.savez(
         part,
-        motion=np.concatenate([t.motion for t in tracks]),
+        motion=np.concatenate([t.motion for t in tracks]).astype(np.float16),
         audio=np.concatenate([t.audio for t in tracks]).astype(np.float16),
         frames=np.array([len(t.motion) for t in tracks]),
         encoder=encoder,
@@ -189,7 +189,7 @@ def load_motion(path: Path) -> tuple[list[MotionTrack], str]:
         part = slice(end - n, end)
         audio = held["audio"][part].astype(np.float32)
         whole = {name: held[name][i] for name in _WHOLE}
-        out.append(MotionTrack(held["motion"][part], audio, **whole))
+        out.append(MotionTrack(held["motion"][part].astype(np.float32), audio, **whole))
     return out, str(held["encoder"])
 
 
