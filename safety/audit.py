@@ -11,34 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from safety.consent import find_record, parse_time, withdrawn_at
 from safety.errors import ConsentInvalid, LedgerError, UnreadableVideo
 from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
-from safety.media import sample_frames, sniff_mime
-from safety.tables import watermark_ids
+from safety.media import MOST_BYTES, Sample, sample_clip, sniff_mime
 from safety.vault import Vault
-from safety.video_mark import VideoMark
+from safety.witnesses import SoundRow, WatermarkRow, listen, look
 
-SAMPLED_FRAMES = 80
-TRACE_SCORE = 9.0  # a pilot whose id was not given out counts only this far above the detector's threshold
+SAMPLED_FRAMES = 100
 CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "screenCapture"}
-
-
-@dataclass(frozen=True)
-class WatermarkRow:
-    """found: pilot above threshold and the id is one this installation issued.  score: standard deviations.
-
-    trace: the pilot is clearly there but no issued id could be read.  chroma: the public mark says the same id.
-    """
-
-    found: bool
-    id: str | None
-    score: float
-    trace: bool = False
-    chroma: bool = False
-    errors: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +62,7 @@ class AuditReport:
 
     manifest: ManifestReading
     watermark: WatermarkRow
+    sound: SoundRow
     consent: ConsentRow
     log: LogRow
     contradictions: tuple[Contradiction, ...]
@@ -94,7 +76,8 @@ class AuditReport:
         manifest = {key: list(value) if isinstance(value, tuple) else value for key, value in manifest.items()}
         return {
             "manifest": {**manifest, "development_authority": self.development},
-            "watermark": asdict(self.watermark),
+            "watermark": {**asdict(self.watermark), "seconds": [list(span) for span in self.watermark.seconds]},
+            "sound": asdict(self.sound),
             "consent": asdict(self.consent),
             "log": asdict(self.log),
             "contradictions": [item.text for item in self.contradictions],
@@ -107,36 +90,27 @@ class AuditReport:
 def audit(vault: Vault, path: str | Path) -> AuditReport:
     """Examine a video or image. Raises UnreadableVideo when the file is neither, or cannot be read."""
     path = Path(path)
-    manifest, frames = _open(vault, path)
-    marker = VideoMark(vault.mark_key)
-    reading = marker.read_both(frames) if frames else None
-    mark = WatermarkRow(False, None, 0.0)
+    manifest, sample = _open(vault, path)
+    mark, mark_record = look(vault, sample)
     found: list[Contradiction] = []
-    issued: tuple[str, str] | None = None
-    if reading is not None:
-        luma = reading.luma
-        issued = _issued(vault, luma.id) if luma.found else None
-        mark = WatermarkRow(
-            found=issued is not None,
-            id=luma.hex if issued else None,
-            score=round(luma.score, 2),
-            trace=issued is None and luma.score >= TRACE_SCORE,
-            chroma=reading.agree,
-            errors=luma.errors,
-        )
     # A record id is believed from the pixels, or from a manifest of our own; anybody can write one into another.
     trusted = manifest.state == "Trusted"
     named_mark = str(manifest.watermark.get("id", "")) if trusted else ""
     named_record = str(manifest.consent.get("record_id", "")) if trusted else ""
-    record_id = issued[0] if issued else named_record
+    record_id = mark_record or named_record
     log = _look_up_log(vault, mark.id or named_mark, found)
     consent = _look_up_consent(vault, record_id, log, found)
-    found += _compare(manifest, mark, frames != [], named_mark, named_record, record_id)
+    sound = listen(vault, path, mark.id or named_mark) if mark.id or named_mark else SoundRow("unknown")
+    found += _compare(manifest, mark, sample.frames != [], named_mark, named_record, record_id)
     found += _check_declaration(vault, manifest, consent)
+    if sound.state == "other":
+        text = f"The sound is not the one that video {mark.id or named_mark} was sealed with: it was exchanged."
+        found.append(Contradiction("other_sound", text))
     verdict = _verdict(manifest, mark, tuple(found))
     return AuditReport(
         manifest=manifest,
         watermark=mark,
+        sound=sound,
         consent=consent,
         log=log,
         contradictions=tuple(found),
@@ -146,11 +120,13 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
     )
 
 
-def _open(vault: Vault, path: Path) -> tuple[ManifestReading, list[Any]]:
-    """The manifest and sample frames; a file that gives neither is refused."""
+def _open(vault: Vault, path: Path) -> tuple[ManifestReading, Sample]:
+    """The manifest and sample frames; a file that gives neither is refused, and so is one of more than 2 GiB."""
     try:
         if not path.is_file():
             raise UnreadableVideo(f"{path.name} is no file. Give a video or an image.")
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableVideo(f"{path.name} is larger than 2 GiB. Cut out the part in question.")
         mime = sniff_mime(path)
         manifest = ManifestReading("none")
         if mime is not None:
@@ -159,19 +135,11 @@ def _open(vault: Vault, path: Path) -> tuple[ManifestReading, list[Any]]:
     except OSError as error:
         raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path.") from error
     try:
-        return manifest, sample_frames(path, SAMPLED_FRAMES)
+        return manifest, sample_clip(path, SAMPLED_FRAMES)
     except UnreadableVideo:
         if manifest.label:  # something was signed here, even if its pictures cannot be decoded
-            return manifest, []
+            return manifest, Sample()
         raise
-
-
-def _issued(vault: Vault, mark_id: int) -> tuple[str, str] | None:
-    """(record id, time) of a watermark id this installation gave out."""
-    columns = select(watermark_ids.c.record_id, watermark_ids.c.created_at)
-    with vault.ledger.transaction() as connection:
-        row = connection.execute(columns.where(watermark_ids.c.watermark_id == mark_id)).one_or_none()
-    return (row[0], row[1]) if row else None
 
 
 def _look_up_log(vault: Vault, mark_id: str, found: list[Contradiction]) -> LogRow:
@@ -311,6 +279,9 @@ def _summary(
     text = lines[verdict]
     if verdict == "altered" and mark.found:
         text += f" The watermark {mark.id} shows that it was generated by {GENERATOR}."
+    if mark.found and mark.partial and mark.seconds:
+        spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in mark.seconds)
+        text += f" The watermark was found at {spans} and not in the rest."
     if consent.state == "withdrawn":
         text += f" The consent was withdrawn on {consent.withdrawn_at}: do not show or share this video."
     elif consent.state == "expired":
@@ -322,4 +293,4 @@ def _day(time: datetime) -> str:
     return time.strftime("%Y-%m-%d")
 
 
-__all__ = ["AuditReport", "ConsentRow", "Contradiction", "LogRow", "WatermarkRow", "audit"]
+__all__ = ["AuditReport", "ConsentRow", "Contradiction", "LogRow", "SoundRow", "WatermarkRow", "audit"]

@@ -31,6 +31,13 @@ def encode(value: int) -> np.ndarray:
     return np.array([word >> bit & 1 for bit in range(LENGTH - 1, -1, -1)], np.uint8)
 
 
+def encode_many(values: np.ndarray) -> np.ndarray:
+    """30-bit integers (n,) -> uint8 (n, 63) code words."""
+    bits = (values[:, None] >> np.arange(PAYLOAD - 1, -1, -1)) & 1  # (n, 30), most significant first
+    # Sums stay below 2**24, so float32 products are exact, and much faster than integer ones.
+    return ((bits.astype(np.float32) @ _generator_matrix().astype(np.float32)) % 2).astype(np.uint8)
+
+
 def decode(soft: np.ndarray) -> tuple[int, int]:
     """Most likely payload for soft bits, and how many of the 63 hard decisions disagree with its code word.
 

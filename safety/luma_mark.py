@@ -13,22 +13,20 @@ Amplitudes are of one orthonormal 8 x 8 DCT coefficient, in luma levels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import cv2
 import numpy as np
 
 from safety import bch
+from safety.luma_search import NOWHERE, TILE, Evidence, Pilot, Place, presence, steps
 from safety.watermark import FrameWriter, MarkReading, Watermark
-from vasa_core.types import FRAME_SIZE
 
 BLOCK = 8  # pixels
-TILE = 128  # pixels, period of the pattern
 GRID = TILE // BLOCK  # blocks per tile side
 PILOT_BLOCKS = 67  # a quarter, rounded so that every code bit gets the same number of the rest
-SCALES = tuple(np.exp(np.arange(np.log(0.7), np.log(1.42), 0.005)))  # tried within each octave
-SMALLEST, LARGEST = 180, 1400  # pixels, shorter side of what is searched
 COEFFICIENTS = ((1, 1), (2, 0), (0, 2), (1, 2), (2, 1))  # (vertical, horizontal) frequency
 
 
@@ -39,7 +37,10 @@ class LumaConfig:
     Every block is brought to an amplitude between `flat` and `strongest`: flat skin and backdrops show more than
     texture does, and encoders keep more of them. The scores are standard deviations of the pilot's correlation:
     `threshold` for the best of all offsets and scales, `aligned_threshold` for the one place where an uncropped copy
-    must have it (chance that an unmarked clip passes: 1e-6 and less).
+    must have it (chance that an unmarked clip passes: 1e-6 and less). From `assisted_pilot` on at that place,
+    the code bits may help: pilot and bits together must fit an issued id so well that chance does it with probability
+    `assisted_chance`, however many ids there are; and the bits alone, for a mark whose id is none of them, with
+    `mistaken_chance`.
     """
 
     flat: float = 9.0
@@ -50,6 +51,9 @@ class LumaConfig:
     dark_gain: float = 0.7
     threshold: float = 7.0
     aligned_threshold: float = 5.0
+    assisted_pilot: float = 2.5
+    assisted_chance: float = 1e-6
+    mistaken_chance: float = 0.01
 
 
 class LumaMark(Watermark):
@@ -66,15 +70,13 @@ class LumaMark(Watermark):
         basis = np.stack([_dct_basis(*frequency) for frequency in COEFFICIENTS])
         self._tile = _assemble(basis[which] * signs[:, None, None])  # (TILE, TILE)
         pilot = self._tile * _spread((self._bit_of < 0).astype(np.float32))
-        self._pilot_spectrum = np.conj(np.fft.rfft2(pilot))
+        self._pilot = Pilot(pilot)
 
     def writer(self, mark_id: int, height: int, width: int) -> FrameWriter:
         if height % BLOCK or width % BLOCK:
             raise ValueError(f"{width} x {height} is not a multiple of {BLOCK}")
-        code = 2.0 * bch.encode(mark_id) - 1.0
-        signs = np.append(code, 1.0).astype(np.float32)[self._bit_of]  # -1 picks the last entry: the pilot is +1
         repeats = (-(-height // TILE), -(-width // TILE))
-        pattern = np.ascontiguousarray(np.tile(self._tile * _spread(signs), repeats)[:height, :width])
+        pattern = np.ascontiguousarray(np.tile(self._pattern(mark_id), repeats)[:height, :width])
         size, grid = (width, height), (width // BLOCK, height // BLOCK)
         config = self.config
 
@@ -101,85 +103,112 @@ class LumaMark(Watermark):
     def read(self, frames: Sequence[np.ndarray]) -> MarkReading:
         if not frames:
             return MarkReading(False, 0, 0.0)
-        lumas = [frame[: frame.shape[0] * 2 // 3] for frame in frames]
-        residual = mean_residual(lumas)
-        best = self._search(residual, (1.0,))
-        short = min(lumas[0].shape)
-        for octave in (1.0, 2.0, 0.5):
-            if best.found or not SMALLEST <= short * octave <= LARGEST:
-                continue
-            if octave != 1.0:  # half of the frames: the search is for copies, not for the last decibel
-                residual = mean_residual([_rescale(luma, octave) for luma in lumas[::2]])
-            natural = FRAME_SIZE / (short * octave)  # where an uncropped copy of ours must be
-            scales = [*SCALES, natural] if SCALES[0] < natural < SCALES[-1] else SCALES
-            reading = self._search(residual, scales)
-            if reading.found or reading.score > best.score:
-                best = replace(reading, scale=reading.scale * octave)
-        return best
+        return self.find(Evidence([[frame[: frame.shape[0] * 2 // 3] for frame in frames]]))[0]
 
-    def _search(self, residual: np.ndarray, scales: Iterable[float]) -> MarkReading:
-        """Best reading over scales, mirror and all offsets, by circular correlation with the pilot.
+    def find(self, evidence: Evidence, issued: Sequence[int] = ()) -> tuple[MarkReading, Place]:
+        """Search all scales, small angles and mirror images, then single windows of time; and where it was found.
 
-        Dividing the spectrum by the root of its magnitude takes weight from what the picture itself repeats.
+        issued: ids that may be there. With them a copy counts whose pilot is too weak to speak for itself, if the
+        code bits agree with one of the ids far better than chance allows.
         """
-        natural = FRAME_SIZE / min(residual.shape)
-        best, aligned = _NOWHERE, _NOWHERE
-        for scale in scales:
-            folded = _fold(residual if scale == 1.0 else _rescale(residual, scale))
-            for flipped in (False, True):
-                tile = folded[:, ::-1] if flipped else folded
-                spectrum = np.fft.rfft2(tile)
-                spectrum /= np.sqrt(np.abs(spectrum)) + 1e-9
-                spectrum[0, 0] = 0.0  # the surface has mean zero
-                surface = np.fft.irfft2(spectrum * self._pilot_spectrum, s=(TILE, TILE))
-                peak, unit = int(surface.argmax()), 1 / (float(surface.std()) + 1e-9)
-                if surface.flat[peak] * unit > best.score:
-                    score = float(surface.flat[peak]) * unit
-                    best = _Place(score, float(scale), flipped, *divmod(peak, TILE), tile)
-                if abs(scale / natural - 1) < 1e-3 and not flipped and surface[0, 0] * unit > aligned.score:
-                    aligned = _Place(float(surface[0, 0]) * unit, float(scale), False, 0, 0, tile)
-        config = self.config
-        if best.score < config.threshold and aligned.score >= config.aligned_threshold:
-            return self._decode(aligned, True)
-        return self._decode(best, best.score >= config.threshold)
+        best, where = MarkReading(False, 0, -np.inf), NOWHERE
+        weak = NOWHERE  # the best place of an uncropped copy, however faint
+        known = set(issued) if len(issued) else None
+        for tried in steps(evidence):
+            place, aligned = self._pilot.best(evidence, tried)
+            weak = aligned if aligned.score > weak.score else weak
+            if not self._passes(place) and self._passes(aligned):
+                place = aligned
+            if self._passes(place) or place.score > best.score:
+                best, where = self._decode(place), place
+            if best.found and (known is None or best.id in known):
+                return best, where
+            if best.found:  # surely a mark; perhaps read with an error too many
+                return self._match(where, issued) or best, where
+        if len(evidence.parts) > 1:
+            found, place = self._search_windows(evidence)
+            if found.found:
+                return found, place
+        if known and weak.score >= self.config.assisted_pilot:
+            assisted = self._match(weak, issued)
+            if assisted is not None:
+                return assisted, weak
+        return best, where
 
-    def _decode(self, place: _Place, found: bool) -> MarkReading:
+    def presence(self, evidence: Evidence, place: Place, mark_id: int) -> list[float]:
+        """How strongly each window of time carries the mark of `mark_id` at `place`, in standard deviations."""
+        return presence(evidence.parts, place, self._pattern(mark_id))
+
+    def _search_windows(self, evidence: Evidence) -> tuple[MarkReading, Place]:
+        """A few seconds of ours in a longer clip vanish in its average: look at each window alone."""
+        best, where = MarkReading(False, 0, -np.inf), NOWHERE
+        sizes = [(1.0, 1.0, 0.0)]
+        natural = evidence.natural(1.0)
+        if natural is not None and abs(natural - 1) > 1e-3:
+            sizes.append((1.0, natural, 0.0))
+        for part in evidence.parts:
+            alone = Evidence.of_residual(part)
+            place, _ = self._pilot.best(alone, sizes)
+            if place.score > best.score:
+                best, where = self._decode(place), place
+        return best, where
+
+    def _passes(self, place: Place) -> bool:
+        needed = self.config.aligned_threshold if place.aligned else self.config.threshold
+        return place.score >= needed
+
+    def _soft_bits(self, place: Place) -> np.ndarray:
+        """float (63,), positive where the code bit is 1."""
         aligned = np.roll(place.tile, (-place.dy, -place.dx), (0, 1)) * self._tile
         blocks = aligned.reshape(GRID, BLOCK, GRID, BLOCK).sum((1, 3)).ravel()
         data = self._bit_of >= 0
-        soft = np.bincount(self._bit_of[data], blocks[data], bch.LENGTH)
-        mark_id, errors = bch.decode(soft)
-        offset = (place.dy, place.dx)
-        return MarkReading(found, mark_id, place.score, errors, place.scale, place.flipped, offset)
+        return np.bincount(self._bit_of[data], blocks[data], bch.LENGTH)
 
+    def _decode(self, place: Place) -> MarkReading:
+        mark_id, errors = bch.decode(self._soft_bits(place))
+        return self._reading(place, self._passes(place), mark_id, errors)
 
-@dataclass(frozen=True)
-class _Place:
-    """Where and how well the pilot fits. tile: the folded residual there, (TILE, TILE)."""
+    def _match(self, place: Place, issued: Sequence[int]) -> MarkReading | None:
+        """The issued id whose code word fits best, if chance gives such a fit in `assisted_chance` of unmarked clips.
 
-    score: float
-    scale: float
-    flipped: bool
-    dy: int
-    dx: int
-    tile: np.ndarray
+        The fit of a wrong id is standard normal; so is the pilot where an uncropped copy must have it, and there both
+        count. Elsewhere the pilot is the best of many offsets and says nothing more.
+        """
+        if not len(issued) or place is NOWHERE:
+            return None
+        soft = self._soft_bits(place)
+        soft = soft / (float(np.sqrt(np.mean(soft**2))) + 1e-9)
+        words = 2.0 * bch.encode_many(np.asarray(issued)) - 1.0  # (n, 63)
+        fit = words @ soft / np.sqrt(bch.LENGTH)
+        best = int(fit.argmax())
+        evidence = (fit[best] + place.score) / np.sqrt(2) if place.aligned else fit[best]
+        normal, config = NormalDist(), self.config
+        if evidence < normal.inv_cdf(1 - config.assisted_chance / len(issued)):
+            return None
+        if fit[best] < normal.inv_cdf(1 - config.mistaken_chance / len(issued)):
+            return None  # there is a mark, but whose?
+        errors = int(((soft > 0) != (words[best] > 0)).sum())
+        return self._reading(place, True, int(issued[best]), errors, assisted=True)
 
+    @staticmethod
+    def _reading(place: Place, found: bool, mark_id: int, errors: int, assisted: bool = False) -> MarkReading:
+        return MarkReading(
+            found=found,
+            id=mark_id,
+            score=place.score,
+            errors=errors,
+            scale=place.scale * place.octave,
+            flipped=place.flipped,
+            offset=(place.dy, place.dx),
+            angle=place.angle,
+            assisted=assisted,
+        )
 
-_NOWHERE = _Place(-np.inf, 1.0, False, 0, 0, np.zeros((TILE, TILE), np.float32))
-
-
-def mean_residual(lumas: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over frames of high-passed, locally normalised luma. uint8 (H, W) each -> float32 (H, W).
-
-    Clipping to 1.5 local deviations keeps edges of the picture from outvoting the mark.
-    """
-    total = np.zeros(lumas[0].shape, np.float32)
-    for luma in lumas:
-        detail = luma.astype(np.float32)
-        detail -= cv2.blur(detail, (17, 17))
-        deviation = cv2.sqrt(np.maximum(cv2.blur(detail * detail, (33, 33)), 0.0)) + 2.0
-        total += np.clip(detail / deviation, -1.5, 1.5)
-    return total / len(lumas)
+    def _pattern(self, mark_id: int) -> np.ndarray:
+        """The whole tile of one id, float32 (TILE, TILE)."""
+        code = 2.0 * bch.encode(mark_id) - 1.0
+        signs = np.append(code, 1.0).astype(np.float32)[self._bit_of]  # -1 picks the last entry: the pilot is +1
+        return self._tile * _spread(signs)
 
 
 def _keyed_words(key: bytes, label: bytes, count: int) -> np.ndarray:
@@ -211,16 +240,3 @@ def _spread(per_block: np.ndarray) -> np.ndarray:
 
 def _block_means(plane: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     return cv2.resize(plane, grid, interpolation=cv2.INTER_AREA)
-
-
-def _rescale(plane: np.ndarray, scale: float) -> np.ndarray:
-    size = (round(plane.shape[1] * scale), round(plane.shape[0] * scale))
-    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)
-
-
-def _fold(residual: np.ndarray) -> np.ndarray:
-    """Sum of all tiles of a plane of any size -> (TILE, TILE)."""
-    height, width = residual.shape
-    padded = np.zeros((-(-height // TILE) * TILE, -(-width // TILE) * TILE), np.float32)
-    padded[:height, :width] = residual
-    return padded.reshape(padded.shape[0] // TILE, TILE, -1, TILE).sum((0, 2))

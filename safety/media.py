@@ -1,7 +1,9 @@
-"""Looking into files of unknown origin: what they are, and a sample of their frames."""
+"""Looking into files of unknown origin: what they are, a sample of their frames, their sound."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,8 +23,37 @@ FORMATS = (
 )
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
 MAX_PIXELS = 80_000_000  # per frame; a few bytes can ask for gigabytes
-DECODE_ALL = 480  # up to this many frames a clip is decoded whole, longer ones are visited in places
-PLACES = 12
+DECODE_ALL = 1500  # up to this many frames a clip is decoded whole, longer ones are visited in places
+FRAMES_PER_PLACE, MOST_PLACES = 5, 60
+SECONDS_PER_PLACE = 2.5  # a long clip is visited this often, up to MOST_PLACES times
+MOST_SECONDS = 10.0  # of work on one file; then what has been decoded must do
+MOST_BYTES = 2 << 30
+SOUND_RATE, MOST_SOUND = 48_000, 300  # Hz; seconds
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frames spread over a clip.
+
+    frames: I420, uint8 (H * 3 // 2, W), all of one even size.  seconds: when each is shown.  duration: of the clip,
+    seconds, 0 for an image.
+    """
+
+    frames: list[np.ndarray] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    duration: float = 0.0
+
+    def windows(self) -> list[list[int]]:
+        """Indices of frames that lie together, about a second each and at least three frames; none left out."""
+        groups: list[list[int]] = []
+        for index, second in enumerate(self.seconds):
+            if groups and (second - self.seconds[groups[-1][0]] < 1.0 or len(groups[-1]) < 3):
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        if len(groups) > 1 and len(groups[-1]) < 3:
+            groups[-2] += groups.pop()
+        return groups
 
 
 def sniff_mime(path: Path) -> str | None:
@@ -59,7 +90,18 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
     Each is I420, uint8 (H * 3 // 2, W), all of one even size; sides above 1280 pixels are scaled down.
     Raises UnreadableVideo when nothing can be decoded.
     """
+    return sample_clip(path, count).frames
+
+
+def sample_clip(path: Path, count: int = 60) -> Sample:
+    """As `sample_frames`, with times. A clip of minutes gives more frames than `count`, five for every place visited.
+
+    It stops after ten seconds of work with what it has. Raises UnreadableVideo.
+    """
     frames: list[np.ndarray] = []
+    seconds: list[float] = []
+    duration = 0.0
+    deadline = time.monotonic() + MOST_SECONDS
     try:
         with (
             path.open("rb") as file,
@@ -71,9 +113,13 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
             if codec.width * codec.height > MAX_PIXELS:
                 size = f"{codec.width} x {codec.height} pixels"
                 raise UnreadableVideo(f"{path.name} has {size}; give a video or image of at most {MAX_PIXELS:,}.")
+            stream = container.streams.video[0]
+            duration = float((stream.duration or 0) * (stream.time_base or 0))
+            start = float((stream.start_time or 0) * (stream.time_base or 0))
             for picture in _spread(container, count):
                 frames.append(_to_i420(picture, frames[0].shape if frames else None))
-                if len(frames) == count:
+                seconds.append(max(0.0, (picture.time or 0.0) - start))
+                if time.monotonic() > deadline:
                     break
     except (FFmpegError, ValueError, OSError, MemoryError) as error:
         if not frames:  # a broken end does not take away what was readable
@@ -81,7 +127,30 @@ def sample_frames(path: Path, count: int = 60) -> list[np.ndarray]:
             raise UnreadableVideo(f"{path.name} cannot be decoded ({reason}). Give a video or an image.") from error
     if not frames:
         raise UnreadableVideo(f"{path.name} holds no frames. Give a video or an image.")
-    return frames
+    return Sample(frames, seconds, max(duration, seconds[-1]) if len(frames) > 1 else 0.0)
+
+
+def read_sound(path: Path) -> np.ndarray | None:
+    """The first five minutes of the first sound track: int16 (n,) mono at 48 kHz; None when there is none to decode."""
+    parts: list[np.ndarray] = []
+    total, deadline = 0, time.monotonic() + MOST_SECONDS
+    try:
+        with (
+            path.open("rb") as file,
+            av.open(_Nameless(file), "r", options=OPTIONS, metadata_errors="ignore") as container,
+        ):
+            if not container.streams.audio:
+                return None
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=SOUND_RATE)
+            for frame in container.decode(container.streams.audio[0]):
+                for piece in resampler.resample(frame):
+                    parts.append(piece.to_ndarray().reshape(-1))
+                    total += len(parts[-1])
+                if total >= MOST_SOUND * SOUND_RATE or time.monotonic() > deadline:
+                    break
+    except (FFmpegError, ValueError, OSError, MemoryError):
+        pass  # a broken end does not take away what was readable
+    return np.concatenate(parts) if parts else None
 
 
 class _Nameless:
@@ -98,15 +167,20 @@ def _spread(container: InputContainer, count: int):  # type: ignore[no-untyped-d
     if not total and stream.duration and stream.average_rate and stream.time_base:
         total = int(stream.duration * stream.time_base * stream.average_rate)
     if total <= DECODE_ALL or not stream.duration:
-        step = max(1, total // count)
+        step = max(1, -(-total // count))
         for index, picture in enumerate(container.decode(stream)):
             if index % step == 0:
                 yield picture
+            if index >= count * step - 1:  # more frames than it said
+                return
         return
-    for place in range(PLACES):
-        container.seek(int(stream.duration * place / PLACES) + (stream.start_time or 0), stream=stream)
+    seconds = float(stream.duration * stream.time_base) if stream.time_base else 0.0
+    # A seek ends at a keyframe, so places of one group of pictures show the same frames; nothing is decoded in between.
+    places = min(MOST_PLACES, max(count // FRAMES_PER_PLACE, round(seconds / SECONDS_PER_PLACE)))
+    for place in range(places):
+        container.seek(int(stream.duration * place / places) + (stream.start_time or 0), stream=stream)
         for index, picture in enumerate(container.decode(stream)):
-            if index * PLACES >= count:
+            if index >= FRAMES_PER_PLACE:
                 break
             yield picture
 

@@ -15,9 +15,10 @@ HOP, WINDOW = 96, 2048  # samples: 16 ms, 341 ms
 BANDS = 33
 LOWEST, HIGHEST = 200.0, 2800.0  # Hz
 QUIET = 1e-4  # of the loudest frame's power (-40 dB): below it, bits are chance
+FAINT = 1e-4  # of a frame's power: smaller changes are an encoder's noise and count as none, as beside a pure tone
 AUDIBLE = 1e-9  # mean square of full scale (-90 dB): a track below it is silence
 MIN_FRAMES = 30  # half a second; less is no basis for a statement
-SAME, OTHER = 0.30, 0.35  # bit error rates: up to the first the same sound, from the second another one
+SAME, OTHER = 0.20, 0.28  # bit error rates: up to the first the same sound, from the second another one
 
 
 def sound_print(samples: np.ndarray, rate: int) -> bytes:
@@ -25,10 +26,12 @@ def sound_print(samples: np.ndarray, rate: int) -> bytes:
 
     Layout: 4 bytes per frame, big-endian bands, then one bit per frame that says whether it counts.
     """
+    if samples.size == 0:
+        return b""
     mono = samples.reshape(len(samples), -1).astype(np.float32).mean(1)
     if np.issubdtype(samples.dtype, np.integer):
         mono /= 32768.0
-    if len(mono) == 0 or float(np.mean(mono**2)) < AUDIBLE:
+    if float(np.mean(mono**2)) < AUDIBLE:
         return b""
     divisor = int(np.gcd(RATE, rate))
     narrow = resample_poly(mono, RATE // divisor, rate // divisor).astype(np.float32)
@@ -42,8 +45,8 @@ def sound_print(samples: np.ndarray, rate: int) -> bytes:
         spectrum = np.abs(np.fft.rfft(frames[start : start + 512] * window, axis=1)) ** 2
         power[start : start + 512] = np.add.reduceat(spectrum, bins, axis=1)[:, :BANDS]
     slope = power[:, :-1] - power[:, 1:]  # (n, 32)
-    bits = np.diff(slope, axis=0) > 0
     loud = power.sum(1)[1:]
+    bits = np.diff(slope, axis=0) > FAINT * loud[:, None]
     counts = loud > QUIET * loud.max() if len(loud) else loud > 0
     return np.packbits(bits, axis=1).tobytes() + np.packbits(counts).tobytes()
 

@@ -30,6 +30,7 @@ class MarkReading:
     errors: code bits that had to be corrected.
     scale:  size of the original over size of this copy; flipped: the copy is mirrored.
     offset: (dy, dx) of the mark's tile in the rescaled copy, pixels.
+    angle:  how far the copy had to be turned back, degrees.  assisted: the id was matched against issued ones.
     """
 
     found: bool
@@ -39,6 +40,8 @@ class MarkReading:
     scale: float = 1.0
     flipped: bool = False
     offset: tuple[int, int] = (0, 0)
+    angle: float = 0.0
+    assisted: bool = False
 
     @property
     def hex(self) -> str:

@@ -10,7 +10,8 @@ from imwatermark import WatermarkDecoder
 
 from benchmarks.watermark import cropped, recode, resized
 from safety.chroma_mark import ChromaMark, id_bits
-from safety.luma_mark import LumaMark, _keyed_words, mean_residual
+from safety.luma_mark import LumaMark, _keyed_words
+from safety.luma_search import Evidence
 from safety.video_mark import VideoMark
 from safety.watermark import Watermark, format_id, random_id, rgb_to_i420
 from tests.safety.helpers import moving
@@ -133,8 +134,8 @@ def test_another_key_sees_nothing(delivered: Frames) -> None:
 
 def test_false_alarms_are_far_away(plain: Frames) -> None:
     """Scores of 60 keys that were never used, on the known grid: the threshold is 7."""
-    residual = mean_residual([frame[:512] for frame in plain[::10]])
-    scores = [LumaMark(b"unused %04d" % i)._search(residual, (1.0,)).score for i in range(60)]
+    evidence = Evidence([[frame[:512] for frame in plain[::10]]])
+    scores = [LumaMark(b"unused %04d" % i)._pilot.best(evidence, [(1.0, 1.0, 0.0)])[0].score for i in range(60)]
     assert max(scores) < 6.5
 
 
