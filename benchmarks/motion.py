@@ -45,9 +45,13 @@ UPPER_FACE_LIMIT = 0.4  # of the eyes' height that lids must be open for the iri
 
 
 def tracked(
-    generator: SpeechMotion | DiffusionMotion, space: FaceSpace, portrait: Portrait, detector: FaceDetector, samples: np.ndarray,
+    generator: SpeechMotion | DiffusionMotion,
+    space: FaceSpace,
+    portrait: Portrait,
+    detector: FaceDetector,
+    samples: np.ndarray,
     controls: Controls,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Landmarks (n, 478, 3) in pixels of some rendered frames, NaN where no face was found."""
     motion = generator(samples, controls)
     few = Motion(motion.pose[LOOKED_AT], motion.dynamics[LOOKED_AT])
