@@ -37,7 +37,8 @@ class LumaConfig:
     Every block is brought to an amplitude between `flat` and `strongest`: flat skin and backdrops show more than
     texture does, and encoders keep more of them. The scores are standard deviations of the pilot's correlation:
     `threshold` for the best of all offsets and scales, `aligned_threshold` for the one place where an uncropped copy
-    must have it (chance that an unmarked clip passes: 1e-6 and less). From `assisted_pilot` on at that place,
+    must have it (chance that an unmarked clip passes: 1e-6 and less), `turned_threshold` for the few places where one
+    turned about its centre must have it. From `assisted_pilot` on at that place,
     the code bits may help: pilot and bits together must fit an issued id so well that chance does it with probability
     `assisted_chance`, however many ids there are; and the bits alone, for a mark whose id is none of them, with
     `mistaken_chance`.
@@ -51,6 +52,7 @@ class LumaConfig:
     dark_gain: float = 0.7
     threshold: float = 7.0
     aligned_threshold: float = 5.0
+    turned_threshold: float = 5.7
     assisted_pilot: float = 2.5
     assisted_chance: float = 1e-6
     mistaken_chance: float = 0.01
@@ -116,7 +118,7 @@ class LumaMark(Watermark):
         known = set(issued) if len(issued) else None
         for tried in steps(evidence):
             place, aligned = self._pilot.best(evidence, tried)
-            weak = aligned if aligned.score > weak.score else weak
+            weak = aligned if aligned.score > weak.score and not aligned.angle else weak
             if not self._passes(place) and self._passes(aligned):
                 place = aligned
             if self._passes(place) or place.score > best.score:
@@ -154,8 +156,10 @@ class LumaMark(Watermark):
         return best, where
 
     def _passes(self, place: Place) -> bool:
-        needed = self.config.aligned_threshold if place.aligned else self.config.threshold
-        return place.score >= needed
+        config = self.config
+        if not place.aligned:
+            return place.score >= config.threshold
+        return place.score >= (config.turned_threshold if place.angle else config.aligned_threshold)
 
     def _soft_bits(self, place: Place) -> np.ndarray:
         """float (63,), positive where the code bit is 1."""

@@ -116,8 +116,10 @@ class Pilot:
             yield Place(
                 float(surface.flat[peak]) * unit, octave, scale, angle, flipped, peak // TILE, peak % TILE, seen
             )
-            if not flipped and not angle and abs(scale * octave / natural - 1) < 1e-3:
-                yield Place(float(surface[0, 0]) * unit, octave, scale, angle, False, 0, 0, seen, aligned=True)
+            if not flipped and abs(scale * octave / natural - 1) < 1e-3:
+                play = (-1, 0, 1) if angle else (0,)  # a turn about the centre leaves a pixel of doubt
+                score, dy, dx = max((float(surface[dy, dx]) * unit, dy % TILE, dx % TILE) for dy in play for dx in play)
+                yield Place(score, octave, scale, angle, False, dy, dx, seen, aligned=True)
 
     def best(self, evidence: Evidence, tried: Sequence[tuple[float, float, float]]) -> tuple[Place, Place]:
         """Best place over (octave, scale, angle), and the best of those where an uncropped copy must have it."""
