@@ -316,7 +316,8 @@ def _warn_of_development(development: bool, err: TextIO) -> None:
 
 
 def _complain(err: TextIO, message: str, code: int) -> int:
-    print(f"demo: {' '.join(message.split())}", file=err)
+    plain = "".join(c if c.isprintable() else " " for c in message)  # file names may hold escape sequences
+    print(f"demo: {' '.join(plain.split())}", file=err)
     return code
 
 

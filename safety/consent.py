@@ -159,7 +159,7 @@ def load_consent(path: str | Path) -> ConsentRecord:
         raise ConsentInvalid(f"{source} is no consent file. Give the file that `consent` wrote.") from error
     try:
         return _record_from_dict(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ConsentInvalid(f"{source} is no complete consent file. Give the file that `consent` wrote.") from error
 
 

@@ -163,6 +163,8 @@ class _Nameless:
 def _spread(container: InputContainer, count: int):  # type: ignore[no-untyped-def]  # generator of av.VideoFrame
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    # A few bytes can ask for gigabytes midway, whatever the header said: the decoder refuses before it allocates.
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     total = stream.frames
     if not total and stream.duration and stream.average_rate and stream.time_base:
         total = int(stream.duration * stream.time_base * stream.average_rate)

@@ -21,6 +21,7 @@ from vasa_core.types import PLAYBACK_RATE, SAMPLE_RATE, Speech
 
 MIN_SECONDS = 0.3
 MAX_SECONDS = 300.0
+MAX_RATE = 768_000  # Hz, the highest that any recorder writes
 MAX_BYTES = 500 * 2**20
 MAX_VALUE = 1e6  # float samples beyond this are noise, not sound
 MAX_BAD_SHARE = 0.1  # of packets that may fail and of samples that may be NaN before a file counts as corrupt
@@ -95,6 +96,8 @@ def _read(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
         try:
             if path.is_dir():
                 raise UnreadableAudio(f"'{name}' is a folder. Choose a sound or video file in it.")
+            if path.exists() and not path.is_file():
+                raise UnreadableAudio(f"'{name}' is not a file. Choose a sound or video file.")
             if path.stat().st_size > MAX_BYTES:
                 raise UnreadableAudio(f"'{name}' is larger than {MAX_BYTES >> 20} MB. Cut it or export it smaller.")
             data = path.read_bytes()
@@ -144,6 +147,8 @@ def _decode(container: InputContainer, name: str) -> np.ndarray:
 def _blocks(container: InputContainer, name: str) -> Iterator[tuple[np.ndarray, int]]:
     """Decoded blocks, float32 (m, 1 or 2), each with its rate; tolerates a few damaged packets."""
     stream = container.streams.audio[0]
+    if stream.rate and stream.rate > MAX_RATE:  # resampling it would take gigabytes
+        raise UnreadableAudio(f"'{name}' claims {stream.rate:,} samples a second; at most {MAX_RATE:,} are read.")
     to_float: AudioResampler | None = None
     layout_of: tuple[str, int, str] | None = None
     packets = bad_packets = samples = bad_samples = 0

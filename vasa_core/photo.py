@@ -112,6 +112,8 @@ def _read(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
         try:
             if path.is_dir():
                 raise UnreadablePhoto(f"'{name}' is a folder. Choose a picture file in it.")
+            if path.exists() and not path.is_file():
+                raise UnreadablePhoto(f"'{name}' is not a file. Choose a picture file.")
             if path.stat().st_size > MAX_BYTES:
                 raise PhotoSizeError(f"'{name}' is larger than {MAX_BYTES >> 20} MB. Export a smaller copy, as JPEG.")
             data = path.read_bytes()

@@ -236,3 +236,13 @@ def test_an_edited_database_is_not_believed(vault: Vault, record: ConsentRecord,
         )
     with pytest.raises((ConsentInvalid, LedgerError)):
         issue_token(vault, record, photo, speech)
+
+
+def test_a_consent_file_with_an_impossible_number(record: ConsentRecord, tmp_path: Path) -> None:
+    path = tmp_path / "consent.json"
+    record.save(path)
+    data = json.loads(path.read_text())
+    data["inclusion"]["position"] = float("inf")
+    path.write_text(json.dumps(data))
+    with pytest.raises(ConsentInvalid):
+        load_consent(path)

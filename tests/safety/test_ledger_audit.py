@@ -98,7 +98,7 @@ SWAP = (
             "mark_changed",
         ),
         (("INSERT INTO watermark_ids SELECT 1, record_id, created_at, key_id FROM watermark_ids",), "mark_added"),
-        (("DELETE FROM sound_prints", "DELETE FROM watermark_ids"), "mark_missing"),
+        (("DELETE FROM sound_prints", "DELETE FROM manifests", "DELETE FROM watermark_ids"), "mark_missing"),
         (("UPDATE sound_prints SET print = zeroblob(40)",), "sound_changed"),
         (("UPDATE tokens SET used_at = NULL",), "token_reopened"),
     ],

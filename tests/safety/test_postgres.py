@@ -221,6 +221,7 @@ def test_a_ledger_of_the_first_version_is_updated(
         record = attest(vault, attestation, photo, speech)
     with sqlite3.connect(tmp_path / "vault" / "ledger.sqlite") as raw:
         raw.execute("DROP TABLE alembic_version")
+        raw.execute("DROP TABLE manifests")
         raw.execute("DROP TABLE sound_prints")
         raw.execute("ALTER TABLE watermark_ids DROP COLUMN key_id")
         raw.execute("UPDATE log_state SET schema_version = 1")
@@ -230,7 +231,7 @@ def test_a_ledger_of_the_first_version_is_updated(
         issue_token(vault, record, photo, speech)
     engine = create_engine(f"sqlite:///{tmp_path / 'vault' / 'ledger.sqlite'}")
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0002"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0003"
     engine.dispose()
 
 

@@ -278,3 +278,17 @@ def test_two_threads_read_at_once() -> None:
     for thread in threads:
         thread.join()
     assert len(results) == 4 and all(np.array_equal(results[0], other) for other in results)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device files here")
+def test_devices_are_not_read():
+    with pytest.raises(UnreadableAudio, match="not a file"):
+        load_speech("/dev/zero")
+
+
+def test_an_absurd_rate_is_refused_before_it_is_resampled():
+    samples, rate = b"\0\0" * 4000, 2_000_000_000
+    header = b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt "
+    header += struct.pack("<IHHIIHH", 16, 1, 1, rate, (2 * rate) & 0xFFFFFFFF, 2, 16)
+    with pytest.raises(UnreadableAudio, match="samples a second"):
+        load_speech(header + b"data" + struct.pack("<I", len(samples)) + samples)

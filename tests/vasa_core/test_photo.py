@@ -243,3 +243,9 @@ def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     for path, says in ((tmp_path, "folder"), (tmp_path / "none.png", "no file"), ("a\0b", "cannot be opened")):
         with pytest.raises(UnreadablePhoto, match=says):
             load_photo(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device files here")
+def test_devices_are_not_read():
+    with pytest.raises(UnreadablePhoto, match="not a file"):
+        load_photo("/dev/zero")

@@ -132,6 +132,7 @@ def pictures(data: bytes, name: str) -> Iterator[tuple[float, np.ndarray]]:
         stream = streams[0]
         if max(stream.codec_context.width, stream.codec_context.height) > LARGEST:
             raise UnusableDriver(f"'{name}' is larger than {LARGEST} pixels. Make it smaller.")
+        stream.codec_context.options = {"max_pixels": str(LARGEST**2)}  # files may change size midway
         began = 0.0
         for sound in container.streams.audio[:1]:
             if sound.start_time is not None and sound.time_base is not None:
