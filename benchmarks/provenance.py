@@ -168,7 +168,7 @@ def _turn(degrees: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _jpeg(rgb: np.ndarray) -> np.ndarray:
-    return cv2.imdecode(cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR))
 
 
 def _noise(rgb: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ ATTACKS: dict[str, Callable[[Frames], Frames]] = {
         _pixels(lambda rgb: cv2.copyMakeBorder(rgb, 0, 0, 200, 200, cv2.BORDER_CONSTANT))(f), 23
     ),
     "turned 1 degree, CRF 23": lambda f: recode(_pixels(_turn(1.0))(f), 23),
-    "brightness +30, CRF 23": lambda f: recode(_pixels(lambda rgb: cv2.add(rgb, (30, 30, 30, 0)))(f), 23),
+    "brightness +30, CRF 23": lambda f: recode(_pixels(lambda rgb: cv2.convertScaleAbs(rgb, beta=30))(f), 23),
     "contrast 0.8, CRF 23": lambda f: recode(_pixels(lambda rgb: cv2.convertScaleAbs(rgb, alpha=0.8, beta=25))(f), 23),
     "noise 8, CRF 23": lambda f: recode(_pixels(_noise)(f), 23),
     "blur 1 px, CRF 23": lambda f: recode(_pixels(lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 1.0))(f), 23),

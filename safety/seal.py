@@ -21,9 +21,10 @@ from safety.errors import ConsentInvalid, OutputError, SelfCheckFailed, Unreadab
 from safety.keys import mark_key_id
 from safety.ledger import timestamp
 from safety.manifest import Declaration, ManifestReading, ManifestSigner
+from safety.manifest_box import manifest_store
 from safety.media import sample_frames
 from safety.sound_print import sound_print
-from safety.tables import sound_prints, watermark_ids
+from safety.tables import manifests, sound_prints, watermark_ids
 from safety.tokens import redeem, token_id
 from safety.vault import Vault
 from safety.video_mark import VideoMark
@@ -248,6 +249,8 @@ def _log_output(
     with vault.ledger.transaction() as connection:
         entry = vault.ledger.append(connection, "output", format_id(mark_id), body)
         connection.execute(insert(sound_prints).values(watermark_id=mark_id, print=heard))
+        row = {"label": label, "watermark_id": mark_id, "store": manifest_store(signed)}
+        connection.execute(insert(manifests).values(row))
     return entry.position
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 2  # the newest of safety/ledger/migrations
+SCHEMA_VERSION = 3  # the newest of safety/ledger/migrations
 
 metadata = MetaData()
 
@@ -97,6 +97,16 @@ sound_prints = Table(
     Column("print", LargeBinary, nullable=False),
 )
 
+# The signed manifest stores (JUMBF), for copies that lost theirs (safety.recovery).
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("label", String(255), primary_key=True),
+    Column("watermark_id", BigInteger, ForeignKey("watermark_ids.watermark_id"), nullable=False),
+    Column("store", LargeBinary, nullable=False),
+    Index("manifests_by_watermark", "watermark_id"),
+)
+
 __all__ = [
     "SCHEMA_VERSION",
     "consent_records",
@@ -104,6 +114,7 @@ __all__ = [
     "log_heads",
     "log_nodes",
     "log_state",
+    "manifests",
     "metadata",
     "sound_prints",
     "tokens",
