@@ -8,7 +8,7 @@ import gradio as gr  # isort: skip
 
 from demo import cards, texts
 from demo.create import Create
-from demo.inputs import QUIET
+from demo.inputs import READS
 from demo.session import Visitors
 from demo.studio import Studio
 from demo.verify import Verify
@@ -26,14 +26,14 @@ def build(studio: Studio, visitors: Visitors) -> gr.Blocks:
         gr.HTML(cards.footer())
 
         def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:
-            result = visitors.of(request.session_hash).result
-            path = str(result) if result else None
+            visitor = visitors.find(request.session_hash)
+            path = str(visitor.result) if visitor and visitor.result else None
             return gr.Tabs(selected="verify"), path, verify.examine(path, request)
 
         def leave(request: gr.Request) -> None:
             visitors.leave(request.session_hash)
 
-        create.send.click(send, None, [tabs, verify.file, verify.report], **QUIET)
+        create.send.click(send, None, [tabs, verify.file, verify.report], **READS)
         page.unload(leave)
     return page
 

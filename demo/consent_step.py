@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo import cards, texts
 from demo.errors import Missing
-from demo.inputs import AT_ONCE
+from demo.inputs import QUIET
 
 if TYPE_CHECKING:
     from safety.consent import Attestation
@@ -72,7 +72,7 @@ def build() -> ConsentStep:
         }
 
     outputs = [names, reasons, subject, attester, source, agreed, term]
-    basis.change(reword, basis, outputs, **AT_ONCE)
+    basis.change(reword, basis, outputs, **QUIET)
     return ConsentStep(basis, subject, attester, source, purpose, agreed)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 
 from demo import cards, consent_step, look, samples, texts
-from demo.errors import Missing
+from demo.errors import Busy, Missing
 from demo.guard import explain
-from demo.inputs import AT_ONCE, QUIET, Inputs
+from demo.inputs import QUIET, READS, Inputs
 from demo.line import LONGEST
 from demo.progress import Pace, Step
 from demo.session import Visitor, Visitors
@@ -101,21 +101,22 @@ class Create:
         )
         self.go.click(None, js=WILL_FOLLOW)
         self.stage.change(None, js=FOLLOW)
-        self.stop.click(self.cancel, None, [self.stop], **AT_ONCE)
+        self.stop.click(self.cancel, None, [self.stop], **QUIET)
         for sample, button in zip(self.samples, self.sample_buttons, strict=True):
-            shown = button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **AT_ONCE)
+            shown = button.click(self._player(sample), None, [self.notice, self.playing, *self.result], **QUIET)
             shown.then(None, js=SHOW_RESULT)
-        loaded = self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **QUIET)
+        loaded = self.use_sample.click(self.load_sample, self.playing, [self.notice, *self.inputs.widgets], **READS)
         loaded.then(None, js=SHOW_NOTICE)
 
     # making ---------------------------------------------------------------------------------------------------------
 
     def make(self, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
         """Check the form, make the video in a thread, show its progress, then the result."""
-        visitor = self.visitors.of(request.session_hash)
+        visitor = self.visitors.find(request.session_hash)
         count = len(self.consent.inputs)
+        who = request.client.host if request.client else ""
         try:
-            job = self._job(visitor, values[:count], values[count:])
+            job = self._job(visitor, values[:count], values[count:], who)
         except Exception as error:
             yield {self.notice: cards.notice(explain(error))}
             return
@@ -140,8 +141,8 @@ class Create:
             **self._outcome(job),
         }
 
-    def _job(self, visitor: Visitor, form: tuple[Any, ...], panel: tuple[Any, ...]) -> Job:
-        if visitor.photo is None:
+    def _job(self, visitor: Visitor | None, form: tuple[Any, ...], panel: tuple[Any, ...], who: str) -> Job:
+        if visitor is None or visitor.photo is None:
             raise Missing(texts.MISSING_PHOTO)
         if visitor.speech is None:
             raise Missing(texts.MISSING_SPEECH)
@@ -149,7 +150,7 @@ class Create:
         controls, fps, whole = look.read(*panel)
         if visitor.working:
             raise Missing(texts.STILL_WORKING)
-        return Job(self.studio, visitor, attestation, controls, fps, whole)
+        return Job(self.studio, visitor, attestation, controls, fps, whole, who)
 
     def _stage(self, html: str) -> dict[Any, Any]:
         return {
@@ -177,14 +178,18 @@ class Create:
 
     def cancel(self, request: gr.Request) -> dict[Any, Any]:
         """Stop the visitor's work at the next frame."""
-        self.visitors.of(request.session_hash).cancel.set()
+        if visitor := self.visitors.find(request.session_hash):
+            visitor.cancel.set()
         return {self.stop: gr.Button(interactive=False)}
 
     # samples --------------------------------------------------------------------------------------------------------
 
     def _player(self, sample: samples.Sample) -> Any:
         def play(request: gr.Request) -> dict[Any, Any]:
-            self.visitors.of(request.session_hash).result = sample.clip
+            try:
+                self.visitors.of(request.session_hash).result = sample.clip
+            except Busy as error:
+                return {self.notice: cards.notice(explain(error))}
             return {
                 self.notice: "",
                 self.playing: sample.name,
@@ -212,10 +217,17 @@ class Job:
     """One video in the making, in its own thread."""
 
     def __init__(
-        self, studio: Studio, visitor: Visitor, attestation: Any, controls: Any, fps: int, whole: bool
+        self,
+        studio: Studio,
+        visitor: Visitor,
+        attestation: Any,
+        controls: Any,
+        fps: int,
+        whole: bool = False,
+        who: str = "",
     ) -> None:
         self.studio, self.visitor, self.attestation = studio, visitor, attestation
-        self.controls, self.fps, self.whole = controls, fps, whole
+        self.controls, self.fps, self.whole, self.who = controls, fps, whole, who
         # What was attested is what lies in the fields now; the visitor may change them while the video is made.
         self.photo, self.speech, self.face = visitor.photo, visitor.speech, visitor.face
         self.names = (visitor.photo_name, visitor.speech_name)
@@ -224,7 +236,12 @@ class Job:
         self.receipt = visitor.new("candor-consent", ".json")
         self.error: BaseException | None = None
         self._steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
+        visitor.held = {path for path in (self.photo, self.speech) if path is not None}
         visitor.working = True
+
+    def cancelled(self) -> bool:
+        """Whether the visitor pressed Stop or left."""
+        return self.cancel.is_set() or self.visitor.gone
 
     def run(self) -> None:
         visitor, record = self.visitor, None
@@ -247,7 +264,8 @@ class Job:
                 face=self.face,
                 names=self.names,
                 progress=self._steps.put,
-                cancelled=self.cancel.is_set,
+                who=self.who,
+                cancelled=self.cancelled,
             )
             assert record is not None
             record.save(self.receipt)
@@ -258,7 +276,7 @@ class Job:
         except BaseException as error:
             self.error = error
         finally:
-            visitor.working = False
+            visitor.held, visitor.working = set(), False
             if visitor.gone:  # whatever was written after the folder had been removed
                 shutil.rmtree(visitor.folder, ignore_errors=True)
 

@@ -9,15 +9,16 @@ import gradio as gr
 import numpy as np
 
 from demo import cards, texts
-from demo.errors import Missing
 from demo.guard import explain
 from demo.session import Visitor, Visitors
-from demo.studio import Studio
+from demo.studio import READERS, Studio
 
 UPLOAD_MEGABYTES = 100
 SILENCE = 1e-3  # peak amplitude below which a recording counts as silent
+# Everything goes through the framework's queue: its direct routes are closed (see doorman.py).
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-AT_ONCE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}  # costs nothing
+# Files are read one or two at a time (`Studio.reading`); the others wait in the queue, not in the page's threads.
+READS: dict[str, Any] = QUIET | {"concurrency_id": "reads", "concurrency_limit": 2 * READERS}
 
 
 def untouched(field: gr.Image) -> gr.Image:
@@ -79,8 +80,8 @@ class Inputs:
         )
         self.photo_notice = gr.HTML(self._photo_hint, elem_id="photo-notice")
         outputs = [self.photo, self.photo_card, self.faces, self.photo_again, self.photo_notice]
-        self.photo.input(self.take_photo, self.photo, outputs, **QUIET)
-        self.faces.input(self.choose_face, self.faces, outputs, **QUIET)
+        self.photo.input(self.take_photo, self.photo, outputs, **READS)
+        self.faces.input(self.choose_face, self.faces, outputs, **READS)
         self.photo_again.click(self.drop_photo, None, outputs, **QUIET)
 
     def _draw_speech(self) -> None:
@@ -104,32 +105,34 @@ class Inputs:
         )
         self.speech_notice = gr.HTML(self._speech_hint, elem_id="speech-notice")
         outputs = [self.speech, self.speech_notice]
-        self.speech.input(self.take_speech, self.speech, outputs, **QUIET)
-        self.speech.clear(self.take_speech, self.speech, outputs, **QUIET)
-        self.of_video.upload(self.take_film, self.of_video, outputs, **QUIET)
+        self.speech.input(self.take_speech, self.speech, outputs, **READS)
+        self.speech.clear(self.take_speech, self.speech, outputs, **READS)
+        self.of_video.upload(self.take_film, self.of_video, outputs, **READS)
 
     # what the visitor does ------------------------------------------------------------------------------------------
 
     def take_photo(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep the photo and show its face box, or say why it cannot be used."""
-        visitor = self.visitors.of(request.session_hash)
         if upload is None:
             return self.drop_photo(request)
+        visitor = None
         try:
+            visitor = self.visitors.of(request.session_hash)
             visitor.photo, visitor.face = visitor.keep(upload, "photo"), None
             visitor.photo_name = Path(upload).name
             return self._shown(visitor)
         except Exception as error:
-            visitor.photo = None
+            if visitor is not None:
+                visitor.photo = None
             return self._no_photo(cards.notice(explain(error)))
 
     def choose_face(self, number: int | None, request: gr.Request) -> dict[Any, Any]:
         """Take another face of the same photo. Its own advice appears, or the reason why it cannot be used."""
-        visitor = self.visitors.of(request.session_hash)
+        visitor = self.visitors.find(request.session_hash)
+        if visitor is None or visitor.photo is None:
+            return {self.photo_notice: cards.notice(texts.GONE)}
         chosen = visitor.face
         try:
-            if visitor.photo is None:
-                raise Missing(texts.GONE)
             visitor.face = number
             return self._shown(visitor)
         except Exception as error:
@@ -138,17 +141,19 @@ class Inputs:
 
     def drop_photo(self, request: gr.Request) -> dict[Any, Any]:
         """Start over with an empty photo field."""
-        self.visitors.of(request.session_hash).photo = None
+        if visitor := self.visitors.find(request.session_hash):
+            visitor.photo = None
         return self._no_photo(self._photo_hint)
 
-    def take_speech(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
-        """Keep the recording and say how long it is, or why it cannot be used."""
-        visitor = self.visitors.of(request.session_hash)
-        visitor.speech = None
+    def take_speech(self, upload: str | None, request: gr.Request, shown: bool = True) -> dict[Any, Any]:
+        """Keep the recording and say how long it is, or why it cannot be used. shown: the page's player plays it."""
+        if visitor := self.visitors.find(request.session_hash):
+            visitor.speech = None
         if upload is None:
             return {self.speech_notice: self._speech_hint}
         try:
-            kept = visitor.keep(upload, "speech")
+            visitor = self.visitors.of(request.session_hash)
+            kept = visitor.keep(upload, "speech", shown)
             visitor.speech_name = Path(upload).name
             message = self._heard(kept, visitor.speech_name)
             visitor.speech = kept
@@ -158,7 +163,7 @@ class Inputs:
 
     def take_film(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep a video for its sound. The player is emptied: browsers cannot play every video's sound."""
-        return {self.speech: gr.Audio(value=None)} | self.take_speech(upload, request)
+        return {self.speech: gr.Audio(value=None)} | self.take_speech(upload, request, shown=False)
 
     def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
         """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
@@ -193,9 +198,7 @@ class Inputs:
         }
 
     def _heard(self, path: Path, name: str) -> str:
-        from vasa_core.audio import load_speech
-
-        speech = load_speech(path, name)
+        speech = self.studio.hear(path, name)
         silent = float(np.abs(speech.samples).max(initial=0.0)) < SILENCE
         sentence = texts.SPEECH_SILENT if silent else texts.SPEECH_LENGTH
         return cards.notice(sentence.format(name=name, seconds=speech.seconds), "note" if silent else "good")

@@ -6,35 +6,50 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from demo.errors import Busy
 from vasa_core.errors import Cancelled
 
 LONGEST = 8  # people who may wait; more would wait longer than they are willing to
+EACH = 2  # places that one client address may have, the one at work included
 POLL = 0.2  # seconds between two looks at whether a waiting person has left
+
+
+@dataclass(eq=False, frozen=True)
+class Ticket:
+    """A place in the line."""
+
+    who: str
 
 
 class Line:
     """Lets one caller work at a time. Safe to share between threads."""
 
-    def __init__(self, longest: int = LONGEST) -> None:
-        self.longest = longest
-        self._tickets: deque[object] = deque()  # the first one is at work, the others wait
+    def __init__(self, longest: int = LONGEST, each: int = EACH) -> None:
+        self.longest, self.each = longest, each
+        self._tickets: deque[Ticket] = deque()  # the first one is at work, the others wait
         self._moved = threading.Condition()
 
     @contextmanager
     def turn(
-        self, waiting: Callable[[int], None] | None = None, cancelled: Callable[[], bool] | None = None
+        self,
+        waiting: Callable[[int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        who: str = "",
     ) -> Iterator[None]:
         """Wait for one's turn and hold it.
 
         waiting:   told how many people are ahead, each time that changes.
         cancelled: asked while waiting; True gives the place up.
+        who:       address of the client; one address gets few places. Empty: not counted.
 
-        Raises `Busy` when the line is full and `Cancelled` when the person left it.
+        Raises `Busy` when the line is full or the client has its places, and `Cancelled` when the person left it.
         """
-        ticket = object()
+        ticket = Ticket(who)
         with self._moved:
+            if who and sum(other.who == who for other in self._tickets) >= self.each:
+                raise Busy(f"{self.each} videos for your address are being made or in line. Wait for one to finish.")
             if len(self._tickets) > self.longest:
                 raise Busy(f"{self.longest} people are waiting already. Please try again in a few minutes.")
             self._tickets.append(ticket)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from demo import texts
-from demo.inputs import AT_ONCE
+from demo.inputs import QUIET
+from vasa_core.errors import ControlError
 from vasa_core.types import Controls
 
 MAX_SEED = 2**31 - 1
@@ -69,8 +70,8 @@ def build() -> Look:
     widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
     widgets += [*turns, fps, seed, framing]
     neutral = [widget.value for widget in widgets]
-    roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **AT_ONCE)
-    reset.click(lambda: neutral, None, widgets, **AT_ONCE)
+    roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **QUIET)
+    reset.click(lambda: neutral, None, widgets, **QUIET)
     return Look(widgets)
 
 
@@ -93,6 +94,10 @@ def read(
     framing: str,
 ) -> tuple[Controls, int, bool]:
     """Controls, frames per second, and whether the whole photo is shown. Raises `ControlError`."""
+    numbers = [gaze_yaw, gaze_pitch, strength, head_motion, mouth, blinks, distance, position_x, position_y]
+    numbers += [yaw, pitch, roll, fps, seed or 0]
+    if not isinstance(emotion, str) or not all(isinstance(value, (int, float)) for value in numbers):
+        raise ControlError("A control of look and motion has no value it can have. Press Reset there.")
     name = emotion.lower()
     controls = Controls(
         gaze=(gaze_yaw, gaze_pitch),

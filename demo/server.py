@@ -8,32 +8,25 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
+os.environ["FORWARDED_ALLOW_IPS"] = ""  # the Doorman decides whom to believe, not uvicorn
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
 
 import gradio as gr
+from gradio import processing_utils
 from starlette.middleware import Middleware
 
 from demo import samples, texts
+from demo.doorman import MAX_UPLOAD, Doorman, House
 from demo.errors import UsageError
 from demo.session import Visitors, remove_abandoned
 from demo.studio import Studio
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 HERE = Path(__file__).parent
 CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
-UPLOAD_LIMIT = "100mb"
 LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
-CLOSED = ("/process_recording", "/monitoring", "/openapi.json")  # Gradio's routes that nobody here needs
-HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"camera=(self), microphone=(self), geolocation=()"),
-]
 # Gradio confines style.css to what lies inside its frame; the frame's own margin on phones is set here.
 HEAD = """<link rel="icon" type="image/svg+xml" href="favicon.ico">
 <style>@media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
@@ -43,28 +36,19 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 log = logging.getLogger("candor")
 
 
-class Doorman:
-    """Adds the security headers, and refuses to fetch other sites' files on anyone's behalf."""
+def close_the_network() -> None:
+    """Make Gradio refuse a web address in a request, where it would fetch the file: not even the name is looked up."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise UsageError("Files are taken from your device, not from web addresses. Upload the file instead.")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def refuse_later(*_: object, **__: object) -> NoReturn:
+        refuse()
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
-            await send(message)
-
-        _, _, asked = scope["path"].partition("file=")
-        if asked.lower().startswith(("http:", "https:")) or scope["path"].endswith(CLOSED):
-            await with_headers({"type": "http.response.start", "status": 403, "headers": []})
-            await with_headers({"type": "http.response.body", "body": b"Not served here."})
-            return
-        await self.app(scope, receive, with_headers)
+    for name in ("async_ssrf_protected_get", "async_ssrf_protected_download"):
+        setattr(processing_utils, name, refuse_later)
+    for name in ("ssrf_protected_download", "save_url_to_cache", "unsafe_download"):
+        setattr(processing_utils, name, refuse)
 
 
 def theme() -> gr.themes.Base:
@@ -120,7 +104,8 @@ def serve(
     studio = studio or Studio()
     stop = threading.Event()
     try:
-        gr.set_static_paths([samples.FOLDER])  # served as they lie there, without a copy
+        close_the_network()
+        gr.set_static_paths(samples.media())  # served as they lie there, without a copy
         page = build(studio, visitors)
         page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)
         try:
@@ -133,7 +118,7 @@ def serve(
                 css_paths=HERE / "style.css",
                 head=HEAD,
                 favicon_path=str(HERE / "favicon.svg"),
-                max_file_size=UPLOAD_LIMIT,
+                max_file_size=MAX_UPLOAD,
                 show_error=False,
                 run_history=False,
                 footer_links=[],
@@ -141,7 +126,11 @@ def serve(
                 mcp_server=False,
                 share=False,
                 enable_monitoring=False,
-                app_kwargs={"middleware": [Middleware(Doorman)], "docs_url": None, "redoc_url": None},
+                app_kwargs={
+                    "middleware": [Middleware(Doorman, visitors=visitors, house=House.at(host))],
+                    "docs_url": None,
+                    "redoc_url": None,
+                },
             )
         except OSError as error:
             place = f"Port {port}" if port else "The address"

@@ -12,14 +12,21 @@ import shutil
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from demo.errors import Busy
+
 KEEP_SECONDS = 3600.0  # a visitor who does nothing for so long is taken to have left
-SWEEP_SECONDS = 300.0
+SWEEP_SECONDS = 60.0
+UNCLAIMED_SECONDS = 600.0  # an upload, whole or broken off, that no visitor has taken by then goes
+MAX_BYTES = 4 << 30  # of all files of all visitors, uploads under way included
+SPARE_BYTES = 1 << 30  # of the disk, left to others
+VISITOR = "v-"  # begins the name of a visitor's folder; the web framework's beside it are hashes
 PREFIX = "candor-"  # of the root folder; the process id follows
 ABANDONED_SECONDS = 24 * 3600.0  # a root folder untouched for so long, whose process is gone, was left by a crash
-MAX_VISITORS = 500  # folders at once; the longest idle goes first
+MAX_VISITORS = 500  # folders at once; then those who hold nothing go, and newcomers have to wait
 
 
 @dataclass(eq=False)
@@ -32,6 +39,7 @@ class Visitor:
     face:   index of the chosen face, None for the largest.
     result: the last finished video.   working, gone: a video is being made; the visitor has left.
     uploads: copies that the web framework holds and that go with the visitor.
+    held: files that the running work still reads.
     """
 
     folder: Path
@@ -43,19 +51,31 @@ class Visitor:
     speech_name: str = ""
     result: Path | None = None
     uploads: set[Path] = field(default_factory=set)
+    held: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     working: bool = False
     gone: bool = False
 
-    def keep(self, upload: str | Path, stem: str) -> Path:
-        """Copy an upload into the private folder, byte for byte, in place of earlier ones. Returns the copy's path."""
+    @property
+    def holds(self) -> bool:
+        """Whether anything would be lost if the visitor were let go."""
+        made = self.result is not None and self.result.parent == self.folder
+        return self.working or made or self.photo is not None or self.speech is not None or bool(self.uploads)
+
+    def keep(self, upload: str | Path, stem: str, shown: bool = False) -> Path:
+        """Copy an upload into the private folder, byte for byte, in place of earlier ones. Returns the copy's path.
+
+        shown: the page goes on using the upload itself; it is removed with the visitor, others at once.
+        """
         upload = Path(upload)
-        if not self.working:  # a video in the making still reads the earlier ones
-            for earlier in self.folder.glob(f"{stem}-*"):
-                earlier.unlink(missing_ok=True)
+        for earlier in set(self.folder.glob(f"{stem}-*")) - self.held:
+            earlier.unlink(missing_ok=True)
         target = self.folder / f"{stem}-{secrets.token_hex(4)}{upload.suffix.lower()[:8]}"
         shutil.copyfile(upload, target)
-        self.uploads.add(upload)
+        if shown:
+            self.uploads.add(upload)
+        elif self.folder.parent in upload.parents:
+            upload.unlink(missing_ok=True)
         return target
 
     def new(self, name: str, suffix: str) -> Path:
@@ -75,24 +95,43 @@ class Visitors:
         self._open: dict[str, Visitor] = {}
         self._stop = threading.Event()
 
+    def find(self, session: str | None) -> Visitor | None:
+        """The visitor of a session, None for a stranger."""
+        with self._lock:
+            visitor = self._open.get(session or "")
+            if visitor is not None:
+                visitor.seen = time.monotonic()
+            return visitor
+
     def of(self, session: str | None) -> Visitor:
-        """The visitor of a session, made at the first call. A caller without a session gets a fresh, empty one."""
+        """The visitor of a session, made at the first call. A caller without a session gets a fresh, empty one.
+
+        Raises `Busy` for a newcomer when every place is taken by somebody who has something to lose.
+        """
         session = session or secrets.token_hex(16)
+        surplus: str | None = None
         with self._lock:
             visitor = self._open.get(session)
             if visitor is None:
-                folder = self.root / secrets.token_hex(24)
+                if len(self._open) >= MAX_VISITORS:
+                    surplus = self._idlest_empty()
+                folder = self.root / f"{VISITOR}{secrets.token_hex(24)}"
                 folder.mkdir(mode=0o700)
                 visitor = self._open[session] = Visitor(folder)
             visitor.seen = time.monotonic()
-            surplus = self._idle_first()[: max(0, len(self._open) - MAX_VISITORS)]
-        for name in surplus:
-            self.leave(name)
+        self.leave(surplus)
         return visitor
 
-    def _idle_first(self) -> list[str]:
-        idle = [(visitor.seen, name) for name, visitor in self._open.items() if not visitor.working]
-        return [name for _, name in sorted(idle)]
+    def _idlest_empty(self) -> str:
+        empty = [(visitor.seen, name) for name, visitor in self._open.items() if not visitor.holds]
+        if not empty:
+            raise Busy("Too many people are here at the moment. Please try again in a few minutes.")
+        return min(empty)[1]
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes of uploads can be taken, from the visitors' share and from the disk."""
+        held = sum(_size(Path(folder, name)) for folder, _, names in os.walk(self.root) for name in names)
+        return held + size <= MAX_BYTES and shutil.disk_usage(self.root).free - size >= SPARE_BYTES
 
     def leave(self, session: str | None) -> None:
         """Stop the visitor's work and remove everything of theirs; does nothing for a stranger."""
@@ -109,12 +148,20 @@ class Visitors:
                 upload.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Let everyone go who has been idle for longer than `keep_seconds`."""
+        """Let everyone go who has been idle for longer than `keep_seconds`, and remove uploads that nobody took."""
         limit = time.monotonic() - self.keep_seconds
         with self._lock:
             idle = [name for name, visitor in self._open.items() if visitor.seen < limit and not visitor.working]
+            claimed = {path for visitor in self._open.values() for path in visitor.uploads}
         for name in idle:
             self.leave(name)
+        old = time.time() - UNCLAIMED_SECONDS
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(VISITOR)]
+            for path in {Path(folder, name) for name in names} - claimed:
+                with suppress(OSError):
+                    if path.stat().st_mtime < old:
+                        path.unlink()
 
     def watch(self) -> None:
         """Sweep from time to time until `close`."""
@@ -145,6 +192,13 @@ def remove_abandoned() -> None:
                 shutil.rmtree(root, ignore_errors=True)
         except (OSError, KeyError, ValueError):
             continue  # somebody else's, or gone already
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # gone meanwhile
 
 
 def _alive(process: int) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demo.errors import Busy
 from demo.line import Line
 from demo.progress import Pace, Step
 from vasa_core.errors import Cancelled, ControlError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # the real imports wait until they are needed, so that pages 
     from vasa_core.pipeline import TalkingFace
 
 MIN_FPS = 25
+READERS = 2  # files looked at at once: each may take hundreds of megabytes
+READER_WAIT = 60.0  # seconds somebody waits for a free reader
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,17 @@ class Studio:
         self._vault: Vault | None = None
         self._loading = threading.RLock()
         self.line = Line()
+        self._readers = threading.BoundedSemaphore(READERS)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one of the few readers. Raises `Busy` when none gets free in time."""
+        if not self._readers.acquire(timeout=READER_WAIT):
+            raise Busy("Many files are being read already. Please try again in a minute.")
+        try:
+            yield
+        finally:
+            self._readers.release()
 
     @property
     def core(self) -> TalkingFace:
@@ -145,10 +159,18 @@ class Studio:
         """Read a photo and find its face. index: which face, None takes the largest. Raises the `PhotoError` family."""
         from vasa_core.photo import load_photo
 
-        photo = load_photo(path, name)
-        face, faces = self.core.detector.choose(photo.pixels, index)
+        with self.reading():
+            photo = load_photo(path, name)
+            face, faces = self.core.detector.choose(photo.pixels, index)
         chosen = index if index is not None else next((i for i, other in enumerate(faces) if other.box == face.box), 0)
         return PhotoCheck(photo, face, faces, chosen)
+
+    def hear(self, path: str | Path, name: str | None = None) -> Speech:
+        """Read a recording, or the sound of a video. Raises the `AudioError` family."""
+        from vasa_core.audio import load_speech
+
+        with self.reading():
+            return load_speech(path, name)
 
     def consent(self, attestation: Attestation, photo: Photo, speech: Speech) -> ConsentRecord:
         """Sign the attestation for exactly these two files. Raises the `ConsentError` family."""
@@ -168,6 +190,7 @@ class Studio:
         face: int | None = None,
         names: tuple[str | None, str | None] = (None, None),
         driven: bool = False,
+        who: str = "",
         progress: Callable[[Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Creation:
@@ -177,6 +200,7 @@ class Studio:
         full_frame: the whole photo at its own size instead of the head at 512 x 512.
         face:      index of the face in the photo, None takes the largest.   names: shown for the files in messages.
         driven:    `speech` is a video, and the face in it gives the movement instead of the sound.
+        who:       address of the client, who gets few places in line; empty for the person at the machine.
         progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
 
         Raises any `CandorError`; then no file is at `out` that was not there before.
@@ -199,7 +223,7 @@ class Studio:
                 raise Cancelled("Stopped. Nothing was written.")
             tell(pace.at(stage, fraction))
 
-        with self.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled):
+        with self.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled, who):
             watch = Stopwatch()
             report("photo", 0.0)
             with watch.time("read"):
@@ -239,7 +263,8 @@ class Studio:
         """Read a file's manifest, watermark, consent and log entry back. Raises `UnreadableVideo`."""
         from safety.audit import audit
 
-        return audit(self.vault, path)
+        with self.reading():
+            return audit(self.vault, path)
 
     def warm_up(self, photo: str | Path) -> None:
         """Load every model and compile every kernel by rendering a little of `photo` in memory; nothing is written."""

@@ -11,7 +11,7 @@ import gradio as gr
 from demo import cards, texts
 from demo.cards import Row
 from demo.guard import explain
-from demo.inputs import QUIET, UPLOAD_MEGABYTES
+from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
 from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
 from demo.studio import Studio
@@ -34,7 +34,7 @@ class Verify:
                 gr.HTML(cards.hint(texts.VERIFY_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
             with gr.Column(min_width=320, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="report")
-        self.file.upload(self.watch, self.file, self.report, **QUIET)
+        self.file.upload(self.watch, self.file, self.report, **READS)
         self.file.clear(self._empty, None, self.report, **QUIET)
 
     def watch(self, path: str | None, request: gr.Request) -> Iterator[str]:

@@ -77,3 +77,8 @@ def recipes() -> list[Sample]:
 def ready() -> list[Sample]:
     """The samples whose clip has been made."""
     return [sample for sample in recipes() if all(path.exists() for path in (sample.clip, sample.poster, sample.facts))]
+
+
+def media() -> list[Path]:
+    """The files of samples that browsers fetch."""
+    return [path for sample in recipes() for path in (sample.photo, sample.speech, sample.clip, sample.poster)]

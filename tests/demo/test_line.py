@@ -79,3 +79,15 @@ def test_a_failure_inside_frees_the_line() -> None:
         raise ValueError
     with line.turn(cancelled=lambda: True):  # at work already: the worker itself asks from here on
         pass
+
+
+def test_one_address_has_few_places_and_others_still_get_in() -> None:
+    line, waiting = Line(), []
+    with line.turn(who="192.0.2.1"):
+        worker = threading.Thread(target=lambda: line.turn(waiting.append, who="192.0.2.1").__enter__(), daemon=True)
+        worker.start()
+        wait_until(lambda: waiting == [1])
+        with pytest.raises(Busy, match="your address"), line.turn(who="192.0.2.1"):
+            pass
+        with pytest.raises(Cancelled), line.turn(cancelled=lambda: True, who="192.0.2.2"):
+            pass  # let in, but left before the turn came

@@ -52,7 +52,21 @@ def test_every_control_arrives() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"gaze_yaw": 90}, {"mouth": -1}, {"seed": -3}, {"emotion": "Hungry"}, {"roll": float("nan")}]
+    "change",
+    [
+        {"gaze_yaw": 90},
+        {"mouth": -1},
+        {"seed": -3},
+        {"emotion": "Hungry"},
+        {"emotion": None},
+        {"emotion": ["Happy"]},
+        {"fps": None},
+        {"fps": "x"},
+        {"head_motion": None},
+        {"gaze_yaw": "x"},
+        {"seed": 1e30},
+        {"roll": float("nan")},
+    ],
 )
 def test_values_no_slider_gives_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ControlError):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import skimage.data
 from PIL import Image
 
+from demo.errors import Busy
 from demo.progress import STAGES, Step
 from demo.samples import FOLDER
-from demo.studio import Creation, Studio
+from demo.studio import READERS, Creation, Studio
 from safety.consent import Attestation, load_consent
 from safety.errors import ConsentMismatch, UnreadableVideo
 from tests.demo.conftest import Desk
@@ -109,3 +112,35 @@ def test_what_is_no_media_cannot_be_audited(studio: Studio, tmp_path: Path) -> N
     note.write_text("hello")
     with pytest.raises(UnreadableVideo):
         studio.audit(note)
+
+
+def test_few_files_are_read_at_once(studio: Studio, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def slow(path: object, name: object) -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.05)
+        with lock:
+            inside -= 1
+
+    monkeypatch.setattr("vasa_core.audio.load_speech", slow)
+    people = [threading.Thread(target=studio.hear, args=(desk.speech,)) for _ in range(8)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(10)
+    assert most == READERS
+
+
+def test_who_finds_no_reader_is_told_so(studio: Studio, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.studio.READER_WAIT", 0.01)
+    with ExitStack() as taken:
+        for _ in range(READERS):
+            taken.enter_context(studio.reading())
+        for look in (studio.hear, studio.check_photo, studio.audit):
+            with pytest.raises(Busy, match="read already"):
+                look(desk.speech)
+    assert studio.hear(desk.speech).seconds > 0

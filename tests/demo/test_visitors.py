@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from demo import session
+from demo.errors import Busy
 from demo.session import Visitors
 
 
@@ -25,7 +28,7 @@ def test_folders_are_private_and_separate(visitors: Visitors) -> None:
     one, two = visitors.of("one"), visitors.of("two")
     assert one.folder != two.folder and visitors.of("one") is one
     assert mode(visitors.root) == mode(one.folder) == 0o700
-    assert len(one.folder.name) == 48  # 192 random bits: a name nobody guesses
+    assert len(one.folder.name.removeprefix("v-")) == 48  # 192 random bits: a name nobody guesses
 
 
 def test_a_caller_without_a_session_shares_nothing(visitors: Visitors) -> None:
@@ -47,9 +50,62 @@ def test_a_new_upload_takes_the_place_of_the_old_one(visitors: Visitors, tmp_pat
     first, speech = visitor.keep(upload, "photo"), visitor.keep(upload, "speech")
     second = visitor.keep(upload, "photo")
     assert not first.exists() and second.exists() and speech.exists()
-    visitor.working = True  # the video in the making has not read its photo yet
+    visitor.held = {second}  # the video in the making has not read its photo yet
     third = visitor.keep(upload, "photo")
-    assert second.exists() and third.exists()
+    fourth = visitor.keep(upload, "photo")
+    assert second.exists() and not third.exists() and fourth.exists()
+
+
+def test_an_upload_the_page_needs_no_more_goes_at_once(visitors: Visitors) -> None:
+    upload = visitors.root / "hash" / "photo.jpg"
+    upload.parent.mkdir()
+    upload.write_bytes(b"x")
+    assert visitors.of("one").keep(upload, "photo").read_bytes() == b"x" and not upload.exists()
+
+
+def test_looking_somebody_up_makes_nothing(visitors: Visitors) -> None:
+    assert visitors.find("stranger") is None and visitors.find(None) is None
+    assert len(visitors) == 0 and list(visitors.root.iterdir()) == []
+    assert visitors.find("one") is None and visitors.of("one") is visitors.find("one")
+
+
+def test_a_crowd_never_drives_out_who_holds_something(
+    visitors: Visitors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MAX_VISITORS", 3)
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    holder = visitors.of("holder")
+    holder.photo = holder.keep(photo, "photo")
+    for number in range(20):
+        visitors.of(f"empty {number}")
+    assert len(visitors) == 3 and visitors.find("holder") is holder and holder.photo.exists()
+    for name in ("empty 18", "empty 19"):
+        visitors.of(name).photo = visitors.of(name).keep(photo, "photo")
+    with pytest.raises(Busy, match="Too many people"):
+        visitors.of("newcomer")
+    assert len(visitors) == 3 and len(list(visitors.root.iterdir())) == 3
+
+
+def test_broken_off_and_unclaimed_uploads_are_swept(visitors: Visitors) -> None:
+    taken, left, broken, fresh = (visitors.root / name for name in ("a/taken.wav", "b/left.wav", "tmpx1", "tmpx2"))
+    for path in (taken, left, broken, fresh):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    kept = visitors.of("one").keep(taken, "speech", shown=True)
+    for path in (taken, left, broken, kept):
+        os.utime(path, (0, 0))
+    visitors.sweep()
+    assert taken.exists() and kept.exists() and fresh.exists() and not left.exists() and not broken.exists()
+
+
+def test_room_is_what_files_and_disk_leave(visitors: Visitors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MAX_BYTES", 1000)
+    monkeypatch.setattr(session, "SPARE_BYTES", 0)
+    (visitors.of("one").folder / "photo").write_bytes(bytes(600))
+    assert visitors.has_room(400) and not visitors.has_room(401)
+    monkeypatch.setattr(session, "SPARE_BYTES", 1 << 60)
+    assert not visitors.has_room(1)
 
 
 def test_leaving_stops_the_work_and_removes_everything(visitors: Visitors) -> None:
@@ -57,7 +113,7 @@ def test_leaving_stops_the_work_and_removes_everything(visitors: Visitors) -> No
     upload = visitors.root / "hash" / "photo.jpg"
     upload.parent.mkdir()
     upload.write_bytes(b"x")
-    kept = visitor.keep(upload, "photo")
+    kept = visitor.keep(upload, "speech", shown=True)
     visitors.leave("one")
     assert visitor.cancel.is_set() and not kept.exists() and not visitor.folder.exists() and not upload.exists()
     visitors.leave("one")  # twice, and for strangers, without complaint
@@ -68,7 +124,7 @@ def test_a_file_two_people_uploaded_stays_until_both_have_left(visitors: Visitor
     upload = visitors.root / "same.jpg"
     upload.write_bytes(b"x")
     for name in ("one", "two"):
-        visitors.of(name).keep(upload, "photo")
+        visitors.of(name).keep(upload, "speech", shown=True)
     visitors.leave("one")
     assert upload.exists()
     visitors.leave("two")

@@ -41,8 +41,8 @@ class App:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[App]:
-    """`python app.py` on a free port, ended by SIGTERM."""
+def running_app(folder: Path, **extra: str) -> Iterator[App]:
+    """`python app.py` on a free port, ended by SIGTERM. extra: environment variables."""
     temp = folder / "tmp"
     temp.mkdir()
     settings = {"CANDOR_HOME": str(folder / "home"), "TMPDIR": str(temp), "PYTHONUNBUFFERED": "1"}
@@ -52,7 +52,7 @@ def running_app(folder: Path) -> Iterator[App]:
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=ROOT,
-            env=os.environ | settings,
+            env=os.environ | settings | extra,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

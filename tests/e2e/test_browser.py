@@ -229,7 +229,7 @@ def test_nobody_gets_another_visitors_files(
 ) -> None:
     mine, other = open_page(), open_page()
     add_inputs(mine, hopper_jpeg, speech)
-    folders = [path for path in app.visitor_root.iterdir() if path.is_dir() and len(path.name) == 48]
+    folders = [path for path in app.visitor_root.iterdir() if path.is_dir() and path.name.startswith("v-")]
     assert folders and all(folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
     other.locator("#create").click()  # the other visitor has no photo, though somebody has
     expect(other.locator("#notice")).to_contain_text(texts.MISSING_PHOTO)
@@ -246,7 +246,7 @@ def test_a_closed_page_takes_its_files_with_it(
     page = open_page()
     known = set(app.visitor_root.iterdir())
     add_inputs(page, hopper_jpeg, speech)
-    mine = [path for path in set(app.visitor_root.iterdir()) - known if len(path.name) == 48]
+    mine = [path for path in set(app.visitor_root.iterdir()) - known if path.name.startswith("v-")]
     assert len(mine) == 1
     page.close()
     deadline = time.monotonic() + 30

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from demo import texts
-from tests.e2e.serving import App
+from demo import samples, texts
+from tests.e2e.serving import App, running_app
 
 NEEDED = ("public-domain", "Grace Hopper", "Ada Example", "US Navy", "Test", True)  # the consent form, filled in
 
@@ -73,17 +73,21 @@ def test_no_endpoint_is_announced(intruder: Intruder) -> None:
 
 
 @pytest.mark.parametrize("door", ["run", "api", "call", "call/v2"])
-def test_the_direct_doors_make_nothing(app: App, loaded: Intruder, door: str) -> None:
+def test_the_direct_doors_are_closed(app: App, loaded: Intruder, door: str) -> None:
     before = app.videos()
     for entry in loaded.config["dependencies"]:
-        body = {"data": loaded.defaults(entry), "session_hash": loaded.session}
-        answer = loaded.http.post(f"gradio_api/{door}/{entry['api_name']}", json=body)
-        if entry["api_name"] == "make":
-            assert door == "call" or answer.status_code >= 400
-            if answer.status_code == 200:  # the event was queued: what came of it?
-                event = answer.json()["event_id"]
-                assert "alert" in loaded.http.get(f"gradio_api/call/make/{event}").text
+        body = {"data": loaded.defaults(entry), "session_hash": loaded.session, "fn_index": entry["id"]}
+        assert loaded.http.post(f"gradio_api/{door}/{entry['api_name']}", json=body).status_code == 403
     assert app.videos() <= before
+
+
+def test_strangers_leave_no_folders_behind(app: App, intruder: Intruder) -> None:
+    """Cancelling, emptying fields and asking for a result need no visitor."""
+    before = set(app.visitor_root.glob("v-*"))
+    for name in ("cancel", "drop_photo", "send"):
+        entry = intruder.handler(name)
+        assert "process_completed" in intruder.join(name, intruder.defaults(entry), secrets.token_hex(6))
+    assert set(app.visitor_root.glob("v-*")) <= before
 
 
 @pytest.mark.parametrize(
@@ -129,6 +133,64 @@ def test_no_answer_ever_holds_a_traceback(app: App, loaded: Intruder) -> None:
         for data in ([], ["nonsense"] * 40, [{"path": None}] * len(entry["inputs"])):
             assert "Traceback" not in loaded.join(entry["api_name"], data, secrets.token_hex(6))
     assert loaded.http.get("").status_code == 200
+
+
+def test_other_sites_and_other_names_are_refused(app: App, intruder: Intruder) -> None:
+    post, get = intruder.http.post, intruder.http.get
+    assert (
+        post("gradio_api/upload", files={"files": b"x"}, headers={"origin": "https://evil.example"}).status_code == 403
+    )
+    assert get("config", headers={"host": "evil.example"}).status_code == 421
+    assert "evil.example" not in get("config", headers={"x-forwarded-host": "evil.example"}).text
+    assert get("gradio_api/deep_link", params={"session_hash": intruder.session}).status_code == 403
+    assert get("", params={"deep_link": "abc"}).status_code == 403
+    assert post("gradio_api/queue/join", content=bytes(2 << 20)).status_code == 413
+    assert "frame-ancestors 'self'" in get("").headers["content-security-policy"]
+
+
+def test_of_the_samples_only_media_are_served(intruder: Intruder) -> None:
+    served = {
+        name: intruder.http.get(f"gradio_api/file={samples.FOLDER / name}").status_code
+        for name in ("english.mp4", "grace_hopper.jpg", "__init__.py", "__main__.py", "recipes.json", "anchor.pem")
+    }
+    assert [name for name, code in served.items() if code == 200] == ["english.mp4", "grace_hopper.jpg"]
+
+
+def test_a_photo_has_one_copy_once_it_is_kept(app: App, intruder: Intruder, hopper_jpeg: Path) -> None:
+    upload = intruder.upload(hopper_jpeg)
+    assert Path(upload["path"]).exists()
+    assert "photo-card" in intruder.join("take_photo", [upload])
+    assert not Path(upload["path"]).exists() and list(app.visitor_root.glob("v-*/photo-*"))
+
+
+def test_web_addresses_cause_no_look_up(tmp_path: Path) -> None:
+    """Every host name the app's process looks up, and every address it connects to, is written down."""
+    notes = tmp_path / "network.log"
+    (tmp_path / "sitecustomize.py").write_text(WATCH.format(notes=str(notes)))
+    with running_app(tmp_path, PYTHONPATH=str(tmp_path)) as app:
+        intruder = Intruder(app)
+        for address in (
+            "http://candor-look-up.example/a.png",
+            "HTTPS://candor-look-up.example/a",
+            "http://127.0.0.2:9/a",
+        ):
+            for name in ("take_photo", "take_speech", "take_film", "watch"):
+                for file in ({"path": address}, {"path": address, "url": address}, {"path": "a.png", "url": address}):
+                    answer = intruder.join(name, [file | {"meta": {"_type": "gradio.FileData"}}], secrets.token_hex(6))
+                    assert "photo-card" not in answer and "Traceback" not in answer
+        seen = notes.read_text()
+    assert "socket" in seen  # the server's own address: the watch works
+    assert "candor-look-up" not in seen and "127.0.0.2" not in seen
+
+
+WATCH = """
+import sys
+def watch(event, facts):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        with open({notes!r}, "a") as file:
+            print(event, facts[0] if event != "socket.connect" else facts[1], file=file)
+sys.addaudithook(watch)
+"""
 
 
 def test_an_upload_over_the_limit_is_refused(intruder: Intruder) -> None:
