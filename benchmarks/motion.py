@@ -1,6 +1,6 @@
 """Do the controls do what they are asked, and does the motion live? Measured on rendered frames, with a face tracker.
 
-    python -m benchmarks.motion [--model FOLDER] [--steps 4] [--photos PHOTO ...] [--speech FILE] [--json OUT]
+    python -m benchmarks.motion [--model FOLDER] [--steps 8] [--photos PHOTO ...] [--speech FILE] [--json OUT]
 
 Without --model the shipped generator is measured; with it, a pipeline that vasa_core.training.motion wrote.
 
@@ -31,6 +31,7 @@ from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.diffusion import DiffusionMotion
 from vasa_core.motion.generator import SpeechMotion
+from vasa_core.motion.pipeline import STEPS
 from vasa_core.motion.prosody import analyse
 from vasa_core.photo import load_photo
 from vasa_core.render.renderer import LiveRenderer
@@ -135,7 +136,7 @@ def seam(motion: Motion, window: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--photos", type=Path, nargs="+", default=sorted(SAMPLES.glob("*.jpg")))
     parser.add_argument("--speech", type=Path, default=SAMPLES / "english.m4a")
     parser.add_argument("--json", type=Path)

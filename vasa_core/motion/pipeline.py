@@ -40,7 +40,7 @@ TRAINING_SCHEDULE = {
     "prediction_type": "sample",
     "clip_sample": False,
 }
-STEPS = 4  # evaluations per window (docs/decisions)
+STEPS = 8  # evaluations per window (docs/decisions/0008)
 GUIDANCE = {"audio": 0.5, "gaze": 1.0}  # VASA-1, section 4.1
 
 
