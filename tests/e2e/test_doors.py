@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,37 @@ def test_a_photo_has_one_copy_once_it_is_kept(app: App, intruder: Intruder, hopp
     assert Path(upload["path"]).exists()
     assert "photo-card" in intruder.join("take_photo", [upload])
     assert not Path(upload["path"]).exists() and list(app.visitor_root.glob("v-*/photo-*"))
+
+
+def test_one_address_cannot_fill_the_line(intruder: Intruder, hopper_jpeg: Path, long_speech: Path) -> None:
+    form = [*NEEDED, *intruder.defaults(intruder.handler("make"))[len(NEEDED) :]]
+    sessions = [secrets.token_hex(6) for _ in range(3)]
+    for session in sessions:
+        assert "photo-card" in intruder.join("take_photo", [intruder.upload(hopper_jpeg)], session)
+        assert "seconds of sound" in intruder.join("take_speech", [intruder.upload(long_speech)], session)
+    try:
+        for session in sessions[:2]:  # queued, and nobody listens
+            body = {"data": form, "fn_index": intruder.handler("make")["id"], "session_hash": session}
+            assert intruder.http.post("gradio_api/queue/join", json=body).status_code == 200
+        time.sleep(1)
+        assert "your address" in intruder.join("make", form, sessions[2])
+    finally:
+        for session in sessions:
+            intruder.join("cancel", [], session)
+
+
+def test_many_readers_leave_the_page_responsive(intruder: Intruder, hopper_jpeg: Path, tmp_path: Path) -> None:
+    uploads = []
+    for number in range(48):  # more than the server has threads
+        copy = tmp_path / f"{number}.jpg"
+        copy.write_bytes(hopper_jpeg.read_bytes())
+        uploads.append(intruder.upload(copy))
+    with ThreadPoolExecutor(len(uploads)) as crowd:
+        looks = [crowd.submit(intruder.join, "take_photo", [upload], secrets.token_hex(6)) for upload in uploads]
+        start = time.monotonic()
+        assert intruder.http.get("config").status_code == 200
+        assert time.monotonic() - start < 10
+        assert all("photo-card" in look.result(60) for look in looks)
 
 
 def test_web_addresses_cause_no_look_up(tmp_path: Path) -> None:
