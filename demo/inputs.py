@@ -18,7 +18,7 @@ SILENCE = 1e-3  # peak amplitude below which a recording counts as silent
 # Everything goes through the framework's queue: its direct routes are closed (see doorman.py).
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 # Files are read one or two at a time (`Studio.reading`); the others wait in the queue, not in the page's threads.
-READS: dict[str, Any] = QUIET | {"concurrency_id": "reads", "concurrency_limit": 2 * READERS}
+READS: dict[str, Any] = QUIET | {"concurrency_id": "reads", "concurrency_limit": READERS}
 
 
 def untouched(field: gr.Image) -> gr.Image:
