@@ -14,7 +14,7 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 3  # the newest of safety/ledger/migrations
+SCHEMA_VERSION = 4  # the newest of safety/ledger/migrations
 
 metadata = MetaData()
 
@@ -74,8 +74,21 @@ tokens = Table(
     Column("record_id", String(64), ForeignKey("consent_records.record_id"), nullable=False),
     Column("photo_commitment", String(64), nullable=False),
     Column("speech_commitment", String(64), nullable=False),
+    Column("stated_speech", String(64), nullable=True),  # the same under the record's salt, for manifest and log
     Column("salt", LargeBinary(32), nullable=False),
     Column("expires_at", BigInteger, nullable=False),  # Unix seconds
+    Column("used_at", BigInteger, nullable=True),
+)
+
+# Random phrases for those who consent for themselves; each is answered once, by the visitor it was shown to.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("challenge_id", String(36), primary_key=True),
+    Column("phrase", String(200), nullable=False),
+    Column("visitor", String(64), nullable=False),  # SHA-256 of who it was shown to
+    Column("issued_at", BigInteger, nullable=False),  # Unix seconds
+    Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger, nullable=True),
 )
 
@@ -97,6 +110,14 @@ sound_prints = Table(
     Column("print", LargeBinary, nullable=False),
 )
 
+# What the pictures of a video are like, so that its mark on other pictures is noticed (safety.picture_print).
+picture_prints = Table(
+    "picture_prints",
+    metadata,
+    Column("watermark_id", BigInteger, ForeignKey("watermark_ids.watermark_id"), primary_key=True, autoincrement=False),
+    Column("print", LargeBinary, nullable=False),
+)
+
 # The signed manifest stores (JUMBF), for copies that lost theirs (safety.recovery).
 manifests = Table(
     "manifests",
@@ -109,6 +130,7 @@ manifests = Table(
 
 __all__ = [
     "SCHEMA_VERSION",
+    "challenges",
     "consent_records",
     "log_entries",
     "log_heads",
@@ -116,6 +138,7 @@ __all__ = [
     "log_state",
     "manifests",
     "metadata",
+    "picture_prints",
     "sound_prints",
     "tokens",
     "watermark_ids",

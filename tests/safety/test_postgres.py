@@ -223,6 +223,9 @@ def test_a_ledger_of_the_first_version_is_updated(
         raw.execute("DROP TABLE alembic_version")
         raw.execute("DROP TABLE manifests")
         raw.execute("DROP TABLE sound_prints")
+        raw.execute("DROP TABLE picture_prints")
+        raw.execute("DROP TABLE challenges")
+        raw.execute("ALTER TABLE tokens DROP COLUMN stated_speech")
         raw.execute("ALTER TABLE watermark_ids DROP COLUMN key_id")
         raw.execute("UPDATE log_state SET schema_version = 1")
         raw.execute("INSERT INTO watermark_ids VALUES (77, ?, '2026-11-01T00:00:00Z')", (record.id,))
@@ -231,7 +234,7 @@ def test_a_ledger_of_the_first_version_is_updated(
         issue_token(vault, record, photo, speech)
     engine = create_engine(f"sqlite:///{tmp_path / 'vault' / 'ledger.sqlite'}")
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0003"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0004"
     engine.dispose()
 
 
