@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PREVIEW = 640  # pixels, longer side of the photo shown with its face box
 ACCENT, QUIET = (20, 184, 166), (255, 255, 255)
+ADDRESS = {"en": "./?lang=en", "fr": "./fr"}  # of the page in each language
+CURRENT = ' aria-current="true"'
 
 
 LOGO = (
@@ -29,8 +31,16 @@ LOGO = (
 
 
 def header() -> str:
-    """The page's name and what it does."""
-    return f'<header class="top">{LOGO}<h1>{texts.NAME}</h1><p>{escape(texts.TAGLINE)}</p></header>'
+    """The page's name, what it does, and the way to the other language."""
+    links = "".join(
+        f'<a href="{ADDRESS[name]}" lang="{name}" hreflang="{name}"'
+        f"{CURRENT if name == texts.language() else ''}>{escape(word)}</a>"
+        for name, word in texts.LANGUAGES.items()
+    )
+    return (
+        f'<header class="top">{LOGO}<h1>{texts.NAME}</h1><p>{escape(texts.TAGLINE)}</p>'
+        f'<nav class="languages" aria-label="{escape(texts.LANGUAGE)}">{links}</nav></header>'
+    )
 
 
 def footer() -> str:
@@ -63,7 +73,7 @@ def empty(title: str, message: str) -> str:
 def photo_card(check: PhotoCheck) -> str:
     """The photo with its face box, the face's size, and advice."""
     facts = (texts.FACE_ONE if len(check.faces) == 1 else texts.FACE_CHOSEN).format(size=check.face.size)
-    advice = check.face.advice or texts.FACE_GOOD
+    advice = texts.said(check.face.advice) if check.face.advice else texts.FACE_GOOD
     kind = "note" if check.face.advice else "good"
     return (
         f'<figure class="photo-card"><img src="{_boxed(check)}" alt="{escape(facts)}">'
@@ -169,11 +179,11 @@ def report_card(verdict: str, summary: str, contradictions: Sequence[str], rows:
     """The answer to "what is this file?": contradictions first, then the witnesses one by one."""
     warning = ""
     if contradictions:
-        items = "".join(f"<li>{escape(item)}</li>" for item in contradictions)
+        items = "".join(f"<li>{escape(texts.said(item))}</li>" for item in contradictions)
         title = f"<strong>{escape(texts.CONTRADICTION)}</strong>"
         warning = f'<div class="notice error" role="alert">{title}<ul>{items}</ul></div>'
     lines = "".join(_row(row) for row in rows)
-    lead = f'<p class="lead">{escape(summary)}</p>' if summary else ""
+    lead = f'<p class="lead">{escape(texts.said(summary))}</p>' if summary else ""
     return (
         f'<section class="card report"><h3>{escape(verdict)}</h3>{warning}{lead}<ul class="rows">{lines}</ul></section>'
     )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from demo.session import Visitors
 
@@ -26,7 +26,7 @@ MAX_BODY = 1 << 20  # bytes of every other request: forms and controls
 UPLOAD_SECONDS = 600.0  # to receive one upload in
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # The framework's routes that the page uses. All others are closed, those that later versions bring included.
-PAGES = {"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
+PAGES = {"/", "/fr", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
 GETS = {"info", "app_id", "startup-events", "theme.css", "queue/data", "upload_progress"}
 POSTS = {"queue/join", "cancel", "reset", "upload"}
 FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
@@ -83,7 +83,7 @@ class Doorman:
             await send(message)
 
         scope = self._unforged(scope)
-        answer = self._refusal(scope)
+        answer = self._refusal(scope) or _in_their_language(scope)
         if answer is None and scope["method"] == "POST":
             answer = await (self._upload if scope["path"] == UPLOAD else self._form)(scope, receive, with_headers)
         elif answer is None:
@@ -99,7 +99,7 @@ class Doorman:
             return {**scope, "client": (address, 0)} if address else scope
         return {**scope, "headers": [(k, v) for k, v in scope["headers"] if not k.startswith(b"x-forwarded-")]}
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         path, method, headers = scope["path"], scope["method"], Headers(scope=scope)
         if self.house.hosts is not None and name_of(headers.get("host", "")) not in self.house.hosts:
             return PlainTextResponse("This server does not go by that name.", 421)
@@ -113,7 +113,7 @@ class Doorman:
                 return PlainTextResponse("Only Candor's own page may send this.", 403)
         return None
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> PlainTextResponse | None:
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         announced = Headers(scope=scope).get("content-length", "")
         if not announced.isdecimal():
             return PlainTextResponse("Say how long the upload is.", 411)
@@ -129,7 +129,7 @@ class Doorman:
             self.arriving -= length
         return None
 
-    async def _form(self, scope: Scope, receive: Receive, send: Send) -> PlainTextResponse | None:
+    async def _form(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         body, more = b"", True
         while more:
             message = await receive()
@@ -145,6 +145,18 @@ class Doorman:
 
         await self.app(scope, again, send)
         return None
+
+
+def _in_their_language(scope: Scope) -> Response | None:
+    """The way to the French page for a browser that would rather have it, unless the visitor asked for another."""
+    if scope["path"] != "/" or "lang" in QueryParams(scope["query_string"]):
+        return None
+    wanted = Headers(scope=scope).get("accept-language", "")[:200].lower()
+    known = [tag.strip()[:2] for tag in wanted.split(",") if tag.strip()[:2] in ("en", "fr")]  # browsers sort by wish
+    if known[:1] != ["fr"]:
+        return None
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"fr?{query}" if query else "fr", headers={"vary": "accept-language"})
 
 
 def _readable(path: str) -> bool:

@@ -12,9 +12,9 @@ log = logging.getLogger("candor")
 
 
 def explain(error: BaseException) -> str:
-    """The sentence to show for an error. Faults of the program are logged with their traceback."""
+    """The sentence to show for an error, in the language being spoken. Faults are logged with their traceback."""
     if isinstance(error, CandorError):
-        return str(error)
+        return texts.said(str(error))
     if isinstance(error, FileNotFoundError):  # most likely a folder that was removed while the page was idle
         log.warning("a file is missing", exc_info=error)
         return texts.GONE

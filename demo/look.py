@@ -36,8 +36,8 @@ def build() -> Look:
             gaze_pitch = slider(-30, 30, 0, 1, texts.GAZE_PITCH, "gaze-pitch")
         with gr.Row():
             emotion = gr.Dropdown(
-                [name.capitalize() for name in Controls.EMOTIONS],
-                value="Neutral",
+                [(texts.EMOTIONS[name], name) for name in Controls.EMOTIONS],
+                value="neutral",
                 label=texts.EMOTION,
                 min_width=200,
                 elem_id="emotion",

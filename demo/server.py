@@ -28,8 +28,14 @@ HERE = Path(__file__).parent
 CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
 LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
 # Gradio confines style.css to what lies inside its frame; the frame's own margin on phones is set here.
+# The widgets' own words ("Drop file here") follow the browser's language unless they are told that of the page.
 HEAD = """<link rel="icon" type="image/svg+xml" href="favicon.ico">
-<style>@media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
+<script>{ const language = location.pathname.replace(/[/]$/, "").endsWith("/fr") ? "fr" : "en";
+document.documentElement.lang = language;
+Object.defineProperty(navigator, "language", { get: () => language });
+Object.defineProperty(navigator, "languages", { get: () => [language] }) }</script>
+<style>.nav-holder { display: none !important }
+@media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
 FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -49,6 +55,13 @@ def close_the_network() -> None:
         setattr(processing_utils, name, refuse_later)
     for name in ("ssrf_protected_download", "save_url_to_cache", "unsafe_download"):
         setattr(processing_utils, name, refuse)
+
+
+def let_handlers_speak(page: gr.Blocks) -> None:
+    """Make every handler speak the language of the page it belongs to: English but on "fr"."""
+    for handler in page.fns.values():
+        if handler.fn is not None:
+            handler.fn = texts.spoken(handler.page or "en", handler.fn)
 
 
 def theme() -> gr.themes.Base:

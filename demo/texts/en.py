@@ -1,10 +1,11 @@
-"""Every sentence the pages show, in one place. Plain text; whoever puts it into HTML escapes it."""
+"""The pages' sentences in English. `fr.py` holds the same names with the same `{fields}`."""
 
 NAME = "Candor"
 TAGLINE = "A photo and a voice become a talking video that says what it is."
 FOOTER = (
     "Photo, voice and video are removed when you close this page; the signed consent record stays with whoever runs it."
 )
+LANGUAGE = "Language"
 DEVELOPMENT = (
     "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "
     "elsewhere."
@@ -71,6 +72,16 @@ GAZE_YAW = "Gaze sideways"
 GAZE_PITCH = "Gaze down"
 DISTANCE = "Distance"
 EMOTION = "Expression"
+EMOTIONS = {
+    "neutral": "Neutral",
+    "happy": "Happy",
+    "sad": "Sad",
+    "angry": "Angry",
+    "surprised": "Surprised",
+    "disgusted": "Disgusted",
+    "fearful": "Fearful",
+    "contempt": "Contempt",
+}
 EMOTION_STRENGTH = "Strength"
 HEAD_MOTION = "Head motion"
 MOUTH = "Mouth"

@@ -1,0 +1,240 @@
+"""Les phrases des pages en français : mêmes noms et mêmes `{champs}` que dans `en.py`."""
+
+NAME = "Candor"
+TAGLINE = "Une photo et une voix deviennent une vidéo parlante qui dit ce qu’elle est."
+FOOTER = (
+    "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
+)
+LANGUAGE = "Langue"
+DEVELOPMENT = (
+    "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et "
+    "« signataire inconnu » ailleurs."
+)
+
+# Create -------------------------------------------------------------------------------------------------------------
+CREATE_TAB = "Créer"
+PHOTO_STEP = "Photo"
+PHOTO_LABEL = "Photo de portrait"
+PHOTO_DROP = "Déposez un portrait ici, ou cliquez pour choisir"
+PHOTO_HINT = "Un visage, tourné vers l’appareil. JPEG, PNG, WebP ou HEIC, {megabytes} Mo au plus."
+PHOTO_CHANGE = "Choisir une autre photo"
+FACE_CHOICE = "Quel visage doit parler ?"
+FACE_NAME = "Visage {number}"
+FACE_LARGEST = "Visage {number} (le plus grand)"
+FACE_ONE = "1 visage, {size} px"
+FACE_CHOSEN = "Visage choisi, {size} px"
+FACE_GOOD = "Net et bien placé."
+SPEECH_STEP = "Voix"
+SPEECH_LABEL = "Enregistrement de parole"
+SPEECH_HINT = "Déposez un enregistrement ou utilisez le micro. De 0,3 seconde à 5 minutes, {megabytes} Mo au plus."
+SPEECH_VIDEO = "Prendre le son d’une vidéo"
+SPEECH_LENGTH = "{name} : {seconds:.1f} secondes de son."
+SPEECH_SILENT = "{name} : {seconds:.1f} secondes de silence. Le portrait ne fera que respirer et cligner des yeux."
+
+CONSENT_STEP = "Consentement"
+CONSENT_INTRO = (
+    "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
+)
+BASIS = {
+    "self": "C’est moi",
+    "written-consent": "J’ai son autorisation",
+    "public-domain": "Image du domaine public",
+    "synthetic": "Personne n’existe ainsi",
+}
+SUBJECT = {
+    "self": "Votre nom",
+    "written-consent": "Nom de la personne sur la photo",
+    "public-domain": "Qui est sur l’image",
+    "synthetic": "Nom du personnage",
+}
+SOURCE = {
+    "self": "",
+    "written-consent": "Où l’autorisation est écrite",
+    "public-domain": "D’où vient l’image",
+    "synthetic": "Qui ou quoi a fait l’image",
+}
+ATTESTER = "Votre nom"
+PURPOSE = "À quoi servira la vidéo"
+PURPOSES = ["Message personnel", "Enseignement", "Recherche", "Art ou satire", "Accessibilité"]
+STATEMENT = {
+    "self": "Je suis la personne sur cette photo, et je veux que cette vidéo de moi soit faite.",
+    "written-consent": (
+        "La personne sur cette photo m’a donné par écrit l’autorisation d’une vidéo avec cette voix, et je peux la "
+        "montrer."
+    ),
+    "public-domain": (
+        "Cette image est dans le domaine public. La vidéo ne fera pas passer des paroles pour celles de cette personne."
+    ),
+    "synthetic": "Le visage de cette image n’est celui d’aucune personne réelle, vivante ou morte.",
+}
+STATEMENT_BEFORE = "Choisissez ci-dessus ce qui vous autorise à faire cette vidéo."
+CONSENT_TERM = (
+    "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
+)
+
+LOOK = "Apparence et mouvement"
+GAZE_YAW = "Regard de côté"
+GAZE_PITCH = "Regard vers le bas"
+DISTANCE = "Distance"
+EMOTION = "Expression"
+EMOTIONS = {
+    "neutral": "Neutre",
+    "happy": "Joie",
+    "sad": "Tristesse",
+    "angry": "Colère",
+    "surprised": "Surprise",
+    "disgusted": "Dégoût",
+    "fearful": "Peur",
+    "contempt": "Mépris",
+}
+EMOTION_STRENGTH = "Intensité"
+HEAD_MOTION = "Mouvement de tête"
+MOUTH = "Bouche"
+BLINKS = "Clignements (0 = auto)"
+POSITION_X = "Vers la droite"
+POSITION_Y = "Vers le bas"
+ROTATION = ("Tourner", "Hocher", "Pencher")
+SEED = "Graine"
+SEED_ROLL = "Nouvelle graine"
+SMOOTHNESS = "Images par seconde"
+FRAMING = "Cadre"
+FRAMINGS = [("Tête, 512 x 512", "head"), ("Photo entière", "photo")]
+LOOK_RESET = "Réinitialiser"
+
+CREATE = "Créer la vidéo"
+CANCEL = "Arrêter"
+STAGE = {
+    "waiting": "En attente",
+    "photo": "Lecture du visage",
+    "motion": "Écoute de la voix",
+    "rendering": "Dessin et filigrane",
+    "signing": "Signature",
+    "checking": "Contrôle du sceau",
+}
+AHEAD_ONE = "Une personne est avant vous."
+AHEAD_MANY = "{count} personnes sont avant vous."
+TIME_LEFT = "encore {seconds:.0f} s environ"
+TIME_UNKNOWN = "à l’instant"
+EMPTY_TITLE = "Votre vidéo apparaîtra ici"
+EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, puis Créer la vidéo. Ou lancez un exemple."
+
+MISSING_PHOTO = "Ajoutez d’abord une photo de portrait (étape 1)."
+MISSING_SPEECH = "Ajoutez d’abord un enregistrement (étape 2)."
+MISSING_BASIS = (
+    "Dites ce qui vous autorise à faire cette vidéo (étape 3) : c’est vous, vous avez l’autorisation, ou personne "
+    "n’est lésé."
+)
+MISSING_FIELD = "Remplissez « {field} » (étape 3)."
+MISSING_STATEMENT = (
+    "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
+)
+STILL_WORKING = "Votre dernière vidéo est encore en cours. Attendez-la, ou appuyez sur Arrêter."
+STOPPED = "Arrêté. Rien n’a été gardé."
+LEFT = "Cette page a été fermée."
+GONE = "Vos fichiers ont été effacés parce que la page n’a pas servi pendant une heure. Ajoutez-les de nouveau."
+FAULT = (
+    "Quelque chose s’est mal passé de notre côté, et rien n’a été gardé. Réessayez ; si cela se reproduit, signalez "
+    "{mark}."
+)
+
+RESULT_TITLE = "Vidéo scellée"
+RESULT_WATERMARK = "Filigrane"
+RESULT_MANIFEST = "Manifeste"
+RESULT_CONSENT = "Consentement"
+RESULT_LOG = "Inscription au registre"
+RESULT_LENGTH = "Durée"
+RESULT_LENGTH_VALUE = "{seconds:.1f} s, {frames} images, {fps} par seconde"
+RESULT_MADE = "Faite en"
+RESULT_MADE_VALUE = "{wall:.1f} s ({realtime:.1f} × le temps réel)"
+RESULT_TIMINGS = "Temps par étape"
+TIMING = {
+    "read": "Lecture des fichiers",
+    "consent": "Signature du consentement",
+    "photo": "Préparation du portrait",
+    "motion": "De la voix au mouvement",
+    "frames": "Toutes les images, temps réel",
+    "render": "attente du rendu",
+    "mark": "filigrane, processeur",
+    "encode": "encodage, processeur",
+    "sign": "Signature du manifeste",
+    "write": "Écriture du fichier",
+    "check": "Contrôle du sceau",
+}
+VIDEO_LABEL = "Vidéo parlante"
+DOWNLOAD_VIDEO = "Télécharger la vidéo"
+DOWNLOAD_RECEIPT = "Reçu du consentement"
+SEND = "La vérifier"
+
+SAMPLES_TITLE = "Exemples"
+SAMPLES_HINT = "Faits auparavant avec ce programme ; ils se lancent aussitôt."
+SAMPLE_TITLE = "Exemple préparé"
+SAMPLE_SIGNER = "Signé par l’autorité des exemples de Candor lors de sa préparation."
+SAMPLE_USE = "Utiliser cette photo et cette voix"
+SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l’étape 3, puis Créer la vidéo."
+
+# Verify -------------------------------------------------------------------------------------------------------------
+VERIFY_TAB = "Vérifier"
+VERIFY_INTRO = (
+    "Déposez une vidéo ou une image. Candor lit ce qu’elle dit d’elle-même, et si ces témoignages concordent."
+)
+VERIFY_LABEL = "Vidéo ou image à vérifier"
+VERIFY_PRIVATE = "Le fichier est lu tel quel, {megabytes} Mo au plus, et effacé quand vous partez."
+VERIFY_EMPTY_TITLE = "Le rapport apparaîtra ici"
+VERIFY_EMPTY_TEXT = "Quatre traces indépendantes : le manifeste signé, le filigrane, le consentement et le registre."
+VERIFY_WAIT_TITLE = "Lecture du fichier"
+VERIFY_WAIT_TEXT = "Le manifeste, puis les pixels, puis le registre. Une longue vidéo prend quelques secondes."
+VERDICT = {
+    "sealed": "Générée par Candor, sceau intact",
+    "sample": "Un des exemples de Candor",
+    "stripped_copy": "Générée par Candor, manifeste enlevé",
+    "altered": "Modifiée après la signature",
+    "contradiction": "Les traces se contredisent",
+    "foreign_manifest": "Signée par quelqu’un d’autre",
+    "trace": "Traces d’un filigrane",
+    "nothing": "Rien trouvé",
+}
+SAMPLE_SUMMARY = (
+    "Ce clip a été généré par Candor, qui le fournit comme exemple. Son manifeste est intact et signé par l’autorité "
+    "des exemples, dont la clé a été détruite après usage."
+)
+ROW_MANIFEST = "Manifeste"
+ROW_WATERMARK = "Filigrane"
+ROW_CONSENT = "Consentement"
+ROW_LOG = "Registre"
+DETAILS = "Détails"
+CONTRADICTION = "Ceci ne concorde pas"
+MANIFEST = {  # état -> mot, phrase
+    "Trusted": ("De confiance", "Signé par une autorité que cette installation reconnaît, et inchangé depuis."),
+    "Valid": (
+        "Signataire inconnu",
+        "Inchangé depuis la signature, mais cette installation ne connaît pas le signataire.",
+    ),
+    "Invalid": ("Invalide", "La signature ne correspond pas au fichier : l’un des deux a été modifié."),
+    "none": ("Aucun", "Le fichier ne dit pas d’où il vient."),
+    "sample": ("Autorité des exemples", "Signé par l’autorité des exemples de Candor, et inchangé depuis."),
+}
+MANIFEST_FACTS = {"generator": "Fait avec", "signer": "Signé par", "title": "Titre", "label": "Numéro du manifeste"}
+MANIFEST_CLAIMS = "Affirme"
+MANIFEST_FAILURES = "Problèmes"
+WATERMARK = {
+    "found": ("Trouvé", "Les pixels portent le numéro {id}."),
+    "trace": ("Trace", "Il y a un filigrane de cette installation, trop abîmé pour lire son numéro."),
+    "none": ("Introuvable", "Les pixels ne portent aucun filigrane de cette installation."),
+    "sample": ("Trouvé", "Les pixels portent le numéro {id} dans la marque publique, comme le dit le manifeste."),
+}
+CONSENT = {
+    "valid": ("Valable", "Le consentement est connu ici et toujours valable, jusqu’au {expires_at}."),
+    "expired": ("Expiré", "Le consentement est connu ici ; il a pris fin le {expires_at}."),
+    "withdrawn": ("Retiré", "Le consentement a été retiré le {withdrawn_at}. Ne montrez ni ne partagez ce fichier."),
+    "unknown": ("Inconnu", "Le fichier nomme un consentement que cette installation n’a pas."),
+    "none": ("Aucun", "Rien dans le fichier ne mène à un consentement de cette installation."),
+}
+CONSENT_RECORD = "Numéro"
+CONSENT_BASIS = "Fondement"
+LOG = {
+    True: ("Inscrite", "Le registre, qui ne peut que s’allonger, contient cette vidéo et le prouve."),
+    False: ("Absente", "Le registre ne contient pas cette vidéo."),
+    None: ("Rien à chercher", "Rien dans le fichier ne mène à une inscription du registre de cette installation."),
+}
+LOG_ENTRY = "Inscription"
+LOG_MADE = "Faite le"

@@ -1,0 +1,141 @@
+"""Both languages say everything: the pages' own sentences, and those that other packages bring."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from demo import texts
+from demo.texts import en, fr, phrases
+from demo.texts.phrases_fr import SENTENCES
+from vasa_core.errors import CandorError
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("vasa_core", "safety", "detection", "demo")
+NOT_ON_PAGES = ("training", "cli.py", "batch.py")  # commands speak English
+HOW = "give each an English template and a French sentence in demo/texts/phrases_fr.py"
+OTHER = {"ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "PermissionError", "AttributeError"}
+OTHER |= {"HTTPException", "KeyboardInterrupt", "ArgumentTypeError", "NotImplementedError", "StopIteration", "EOFError"}
+
+
+def names(book: ModuleType) -> set[str]:
+    return {name for name in vars(book) if name.isupper()}
+
+
+def leaves(value: Any, path: str = "") -> dict[str, str]:
+    """Every sentence inside a text, by its place: texts may be tuples, lists and dictionaries."""
+    if isinstance(value, str):
+        return {path: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return {key: text for name, item in items for key, text in leaves(item, f"{path}/{name}").items()}
+
+
+def fields(text: str) -> set[str]:
+    return {str(name) for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_both_books_hold_the_same_texts() -> None:
+    assert names(en) == names(fr)
+    for name in sorted(names(en)):
+        english, french = leaves(getattr(en, name)), leaves(getattr(fr, name))
+        assert english.keys() == french.keys(), name
+        for place, text in english.items():
+            assert bool(text.strip()) == bool(french[place].strip()), f"{name}{place}"
+            assert fields(text) == fields(french[place]), f"{name}{place}"
+
+
+def test_the_language_spoken_decides() -> None:
+    assert texts.CREATE_TAB == en.CREATE_TAB and texts.language() == "en"
+    with texts.speaking("fr"):
+        assert texts.CREATE_TAB == fr.CREATE_TAB
+        with texts.speaking("en"):
+            assert texts.CREATE_TAB == en.CREATE_TAB
+    assert texts.CREATE_TAB == en.CREATE_TAB
+    with pytest.raises(KeyError), texts.speaking("xx"):
+        pass
+    with pytest.raises(AttributeError):
+        _ = texts.NO_SUCH_TEXT
+
+
+def test_a_generator_speaks_its_language_at_every_step_and_not_between_them() -> None:
+    closed = []
+
+    def steps(_: int) -> Iterator[str]:
+        try:
+            yield texts.CREATE_TAB
+            yield texts.VERIFY_TAB
+        finally:
+            closed.append(texts.language())
+
+    spoken = texts.spoken("fr", steps)(1)
+    assert next(spoken) == fr.CREATE_TAB
+    assert texts.CREATE_TAB == en.CREATE_TAB
+    assert next(spoken) == fr.VERIFY_TAB
+    spoken.close()
+    assert closed
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """Where every sentence of a CandorError stands in the source, and its template."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            where = path.relative_to(ROOT)
+            if any(part in NOT_ON_PAGES for part in where.parts):
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args):
+                    continue
+                name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
+                if name not in OTHER and (template := template_of(node.exc.args[0])) is not None:
+                    yield f"{where}:{node.lineno}", template
+
+
+def template_of(node: ast.expr) -> str | None:
+    """The sentence with `{}` for what varies; None for one that is computed elsewhere."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+        return "".join(map(str, parts))
+    return None
+
+
+def test_every_error_of_every_package_has_a_french_sentence() -> None:
+    found = dict(raised())
+    assert len(found) > 100
+    missing = {where: text for where, text in found.items() if text not in SENTENCES}
+    assert not missing, HOW + ":\n" + "\n".join(f"{where}  {text!r}" for where, text in missing.items())
+
+
+def test_every_error_class_is_raised_with_a_sentence_that_is_known() -> None:
+    def subclasses(kind: type[CandorError]) -> set[type[CandorError]]:
+        return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
+
+    codes = [kind.code for kind in subclasses(CandorError)]
+    assert len(codes) == len(set(codes)), "two error classes share a code"
+
+
+@pytest.mark.parametrize("english", sorted(SENTENCES))
+def test_french_sentences_take_over_what_varies(english: str) -> None:
+    count = english.count("{}")
+    values = [f"x{number}y" for number in range(count)]
+    french = phrases.french(english.format(*values))
+    assert french != english.format(*values)
+    assert all(value in french for value in values) and "{" not in french, french
+
+
+def test_several_sentences_and_words_within_them() -> None:
+    with texts.speaking("fr"):
+        advice = "2 faces: the largest is used; you can choose another. The face is very dark: a brighter picture looks better."  # noqa: E501
+        assert texts.said(advice).startswith("2 visages") and "sombre" in texts.said(advice)
+        assert texts.said("Gaze yaw is 40; choose a value from -30 to 30.").startswith("Le regard horizontal vaut 40")
+        tricky = "'. Choose.jpg' is empty. Choose another file or save it again."
+        assert texts.said(tricky).startswith("« . Choose.jpg » est vide")
+        assert texts.said("A sentence nobody knows.") == "A sentence nobody knows."
+    assert texts.said(advice) == advice
