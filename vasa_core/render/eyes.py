@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 
 from vasa_core.face.fill import push_pull
-from vasa_core.face.geometry import IRIS, LOWER_LID, UPPER_LID
+from vasa_core.face.geometry import IRIS, LOWER_LID, UPPER_LID, smoothstep
 from vasa_core.face.portrait import Portrait
 from vasa_core.render.contour import SoftPolygon, bounds
 
 PAD = 14  # canvas pixels of eyeball kept beyond the visible part
+GLINT = 22.0  # luma steps by which a catch-light outshines the iris around it
+GLINT_FOLLOWS = 0.2  # share of the iris' way that its reflection on the cornea goes along
 
 
 class Eye:
@@ -19,6 +21,7 @@ class Eye:
     def __init__(self, portrait: Portrait, side: str) -> None:
         self.upper, self.lower = UPPER_LID[side], LOWER_LID[side]
         self._contour = SoftPolygon(self.upper, self.lower, feather=0.7 * portrait.softness)
+        self._softness = portrait.softness
         points = portrait.landmarks
         outline = self._contour.outline(points)
         left, top = np.floor(outline.min(0)).astype(int) - PAD
@@ -32,6 +35,8 @@ class Eye:
         distance = np.hypot(columns - iris[0, 0], rows - iris[0, 1])
         # Well inside the lids: their dark rims and lashes do not belong to the eyeball.
         inner = cv2.erode((visible > 0.9).astype(np.uint8), np.ones((3, 3))).astype(np.float32)
+        self._glint = self._make_glint(picture, inner, distance)
+        picture = picture - self._glint
         self._white = self._make_white(picture, inner, distance)
         self._iris = self._make_iris(picture, visible, inner, distance)
         self.depth = float(points[np.concatenate([self.upper, self.lower]), 2].mean())
@@ -65,6 +70,24 @@ class Eye:
         far = cv2.distanceTransform((known == 0).astype(np.uint8), cv2.DIST_L2, 3)
         blend = np.clip(far / (1.5 * self.radius), 0, 0.7)[..., None]
         return cv2.GaussianBlur(filled * (1 - blend) + tone * blend, (0, 0), 0.8)
+
+    def _make_glint(self, picture: np.ndarray, inner: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """(h, w, 3) light that a lamp or window adds to the iris: it stays where the lamp is when the iris turns."""
+        luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+        iris = (inner > 0) & (distance < 0.95 * self.radius)
+        if iris.sum() < 12:
+            return np.zeros_like(picture)
+        rings = np.minimum(np.round(distance).astype(int), 63)
+        base = np.zeros_like(picture)
+        for ring in np.unique(rings[iris]):
+            here = iris & (rings == ring)
+            base[rings == ring] = np.percentile(picture[here], 40, axis=0)  # most of a ring is not lit
+        excess = luma - base @ np.array([0.299, 0.587, 0.114], np.float32)
+        bright = cv2.GaussianBlur((iris & (excess > GLINT)).astype(np.float32), (0, 0), 0.7)
+        bright = np.minimum(2 * bright, 1) * (distance < 1.05 * self.radius)
+        if (bright > 0.5).sum() > 0.3 * iris.sum():  # not a spot: the iris is pale on one side
+            return np.zeros_like(picture)
+        return np.asarray(bright[..., None] * np.maximum(picture - base, 0) * (base.sum(2, keepdims=True) > 0))
 
     def _make_iris(
         self, picture: np.ndarray, visible: np.ndarray, inner: np.ndarray, distance: np.ndarray
@@ -103,21 +126,54 @@ class Eye:
         zoom = float(np.linalg.norm(to_frame[:, 0]))
         opening = self._gap(points) / max(self.gap * zoom, 1e-3)
         shown = np.clip((opening - 0.10) / 0.12, 0, 1)  # lids that touch show nothing
-        if box is None or shown == 0:
+        if box is None:
             return
         left, top, right, bottom = box
         size = (right - left, bottom - top)
+        patch = frame[top:bottom, left:right]
+        closing = float(1 - smoothstep(opening, 0.12, 0.4))
+        if closing > 0:
+            self._draw_lashes(patch, outline - [left, top], closing)
+        if shown == 0:
+            return
         eye = to_frame.copy()
         eye[:, 2] += to_frame[:, :2] @ self.corner - [left, top]
         turned = eye.copy()
         turned[:, 2] += to_frame[:, :2] @ gaze
         white = cv2.warpAffine(self._ball, eye, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         iris = cv2.warpAffine(self._iris, turned, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        reflected = eye.copy()
+        reflected[:, 2] += GLINT_FOLLOWS * (to_frame[:, :2] @ gaze)
         ball = white * (1 - iris[..., 3:]) + iris[..., :3]
+        ball += cv2.warpAffine(self._glint, reflected, size, flags=cv2.INTER_LINEAR)
         ball *= 0.72 + 0.28 * min(opening, 1.0)  # lids shade what they cover
         mask = self._contour.mask(outline, (left, top), size) * shown
-        patch = frame[top:bottom, left:right]
         patch[:] = np.clip(patch * (1 - mask) + ball * mask + 0.5, 0, 255).astype(np.uint8)
+
+    def _draw_lashes(self, patch: np.ndarray, outline: np.ndarray, strength: float) -> None:
+        """A smooth line of lashes where the lids meet: the mesh alone leaves a ragged seam with specks of the lids' wet
+        rims. In place; outline (m, 2) in the patch."""
+        half = len(outline) // 2
+        upper, lower = outline[: half + 1], np.vstack([outline[half:], outline[:1]])[::-1]
+        middle = 0.4 * upper + 0.6 * lower
+        start, along = middle[0], middle[-1] - middle[0]
+        length = float(np.hypot(*along))
+        if length < 4:
+            return
+        along = along / length
+        across = np.array([-along[1], along[0]])
+        u = (middle - start) @ along / length
+        inner = u * (1 - u)  # nothing at the corners
+        basis = np.stack([inner, inner * (u - 0.5)], 1)
+        bow = basis @ np.linalg.lstsq(basis, (middle - start) @ across, rcond=None)[0]
+        line = start + u[:, None] * along * length + bow[:, None] * across
+        mask = np.zeros(patch.shape[:2], np.uint8)
+        thick = max(int(round(0.05 * length)), 1)
+        points = np.round(line * 16).astype(np.int32)
+        cv2.polylines(mask, [points[2:-2]], False, 255, thick, cv2.LINE_AA, shift=4)
+        soft = cv2.GaussianBlur(mask, (0, 0), max(0.012 * length, 0.7) * self._softness).astype(np.float32)
+        soft = soft[..., None] * (0.85 * strength / 255)
+        patch[:] = np.clip(patch * (1 - soft) + self._rim * soft + 0.5, 0, 255).astype(np.uint8)
 
 
 def eyes_of(portrait: Portrait) -> list[Eye]:
