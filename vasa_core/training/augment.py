@@ -59,19 +59,43 @@ def _room(rng: np.random.Generator) -> np.ndarray:
     return tail
 
 
+def tempo_path(rng: np.random.Generator, length: int, frames: int, sung: float = 0.0) -> np.ndarray:
+    """Where in an utterance of `length` labels the borders of `frames` new ones lie, (frames + 1,), in labels.
+
+    The tempo is random and moves the pitch as well. With the probability `sung` it wanders over the notes of a melody
+    with vibrato, so that vowels are held and glide as in a song. Positions may lie outside: silence.
+    """
+    speed = np.full(frames, float(np.exp(rng.normal(0, 0.09))))
+    if rng.random() < sung:
+        notes, clock = np.zeros(frames), 0
+        while clock < frames:
+            held = int(rng.uniform(8, 45))  # 160 to 900 ms
+            notes[clock : clock + held] = rng.integers(-6, 5)
+            clock += held
+        notes = np.convolve(np.pad(notes, 2, mode="edge"), np.full(5, 0.2), mode="valid")  # glides of 100 ms
+        vibrato = rng.uniform(0, 0.5) * np.sin(
+            2 * np.pi * (rng.uniform(4.5, 6.5) * np.arange(frames) / 50 + rng.random())
+        )
+        speed = rng.uniform(0.6, 1.0) * 2 ** ((notes + vibrato) / 12)
+    take = int(speed.sum()) + 1
+    start = int(rng.integers(-frames // 6, max(1, length - take + frames // 6)))
+    return start + np.concatenate([[0.0], np.cumsum(speed)])
+
+
+def along(samples: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Samples played along a path in labels of 320 samples, (n,) and (frames + 1,) -> float32 (frames * 320,)."""
+    frames = len(path) - 1
+    where = 320 * np.interp(np.arange(frames * 320) / 320, np.arange(frames + 1), path)
+    return np.interp(where, np.arange(len(samples)), samples, left=0, right=0).astype(np.float32)
+
+
 def crop(rng: np.random.Generator, utterance: Utterance, frames: int) -> Utterance:
     """`frames` labels of the utterance at a random tempo (which moves the pitch as well); padded with rest."""
-    tempo = float(np.exp(rng.normal(0, 0.09)))
-    take = int(frames * tempo) + 1
-    start = int(rng.integers(-frames // 6, max(1, len(utterance.labels) - take + frames // 6)))
-    at = start + (np.arange(frames) + 0.5) * tempo
+    path = tempo_path(rng, len(utterance.labels), frames)
+    at = (path[1:] + path[:-1]) / 2
     inside = (at >= 0) & (at < len(utterance.labels))
-    labels = np.where(inside, utterance.labels[np.clip(at.astype(int), 0, len(utterance.labels) - 1)], 0).astype(
-        np.uint8
-    )
-    where = (start * 320) + np.arange(frames * 320) * tempo
-    samples = np.interp(where, np.arange(len(utterance.samples)), utterance.samples, left=0, right=0)
-    return Utterance(samples.astype(np.float32), labels)
+    near = np.clip(at.astype(int), 0, len(utterance.labels) - 1)
+    return Utterance(along(utterance.samples, path), np.where(inside, utterance.labels[near], 0).astype(np.uint8))
 
 
 def augment(rng: np.random.Generator, utterance: Utterance, pieces: list[np.ndarray]) -> Utterance:

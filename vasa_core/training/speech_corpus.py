@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vasa_core.errors import CandorError
 from vasa_core.training.labelling import align_phones
 from vasa_core.training.media import read_sound
 from vasa_core.training.phones import viseme_labels
@@ -72,6 +73,12 @@ HELD_OUT: tuple[str, ...] = (
     "joyvasa_joyvasa_003",
 )
 HELD_OUT += ("sadtalker_rd_radio36_000",)
+
+
+class CorpusMissing(CandorError):
+    """The training corpus has not been built."""
+
+    code = "corpus_missing"
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from vasa_core.errors import CandorError
 from vasa_core.motion.visemes import VISEMES, VisemeConfig, VisemeNet, log_mel, normalise_loudness
 from vasa_core.training.augment import augment, coloured_noise, crop, music
-from vasa_core.training.speech_corpus import Utterance, load_shard
+from vasa_core.training.speech_corpus import CorpusMissing, Utterance, load_shard
 from vasa_core.weights import FOLDER, write_weights
 
 KIND, VERSION = "visemes", "1"
-
-
-class CorpusMissing(CandorError):
-    """The training corpus has not been built."""
-
-    code = "corpus_missing"
 
 
 @dataclass(frozen=True)
