@@ -76,6 +76,20 @@ def parser() -> argparse.ArgumentParser:
     consent.add_argument("--purpose", required=True, metavar="TEXT", help="what the video is for")
     consent.add_argument("--expires", type=int, default=365, metavar="DAYS", help="days the consent is good for (365)")
     consent.add_argument("-o", "--out", required=True, type=Path, metavar="CONSENT.json", help="where the record goes")
+    consent.add_argument("--source", default="", metavar="TEXT", help="where the picture comes from")
+    consent.add_argument("--reference", default="", metavar="TEXT", help="where the written consent is kept")
+    consent.add_argument("--document", type=Path, metavar="FILE", help="the written consent; only a commitment is kept")
+    consent.add_argument(
+        "--phrase", metavar="ID", help="of `python -m safety phrase`, answered by --answer or a recording"
+    )
+    consent.add_argument("--answer", default="", metavar="TEXT", help="the words of the phrase")
+    consent.add_argument("--answer-recording", type=Path, metavar="FILE", help="the words of the phrase, spoken")
+    consent.add_argument("--any-audio", action="store_true", help="good for every recording, not only for AUDIO")
+    consent.add_argument("--languages", default="", metavar="TAGS", help="that may be spoken, such as en,fr (any)")
+    consent.add_argument(
+        "--distribution", choices=("private", "organisation", "public"), default="public", help="how far (public)"
+    )
+    consent.add_argument("--language", choices=("en", "fr"), default="en", help="of the notice that is shown (en)")
 
     generate = commands.add_parser("generate", help="make the talking video")
     _add_inputs(generate)
@@ -121,15 +135,17 @@ def _add_inputs(command: argparse.ArgumentParser) -> None:
 
 
 def _consent(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from demo import attesting
     from demo.studio import Studio
-    from safety.consent import Attestation
     from vasa_core.audio import load_speech
     from vasa_core.photo import load_photo
 
     _check_target(args.out, args.photo, args.audio)
-    attestation = Attestation(args.basis, args.subject, args.attester, args.purpose, expires_days=args.expires)
     studio = Studio()
-    record = studio.consent(attestation, load_photo(args.photo), load_speech(args.audio))
+    draft = attesting.draft(args)
+    photo, speech = load_photo(args.photo), load_speech(args.audio)
+    attestation = attesting.complete(draft, args, studio.vault, err)
+    record = studio.consent(attestation, photo, speech, args.language)
     record.save(args.out)
     _warn_of_development(studio.vault.development, err)
     print(f"Consent record {record.id} signed and written to {args.out}.", file=out)

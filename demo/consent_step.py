@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from demo import cards, texts
 from demo.errors import Missing
+from demo.guard import explain
 from demo.inputs import QUIET
+from demo.studio import Studio
 
 if TYPE_CHECKING:
-    from safety.consent import Attestation
+    from safety.attestation import Attestation
 
 
 @dataclass(frozen=True)
 class ConsentStep:
-    """The form's widgets, in the order in which `read` takes their values."""
+    """The form's widgets, in the order in which `read` takes their values.
+
+    answer: the words of the challenge phrase, as typed.   asked: id of the phrase, kept on the server.
+    """
 
     basis: gr.Radio
     subject: gr.Textbox
@@ -25,14 +31,25 @@ class ConsentStep:
     source: gr.Textbox
     purpose: gr.Dropdown
     agreed: gr.Checkbox
+    answer: gr.Textbox
+    asked: gr.State
 
     @property
     def inputs(self) -> list[gr.Component]:
-        return [self.basis, self.subject, self.attester, self.source, self.purpose, self.agreed]
+        return [
+            self.basis,
+            self.subject,
+            self.attester,
+            self.source,
+            self.purpose,
+            self.agreed,
+            self.answer,
+            self.asked,
+        ]
 
 
-def build() -> ConsentStep:
-    """Draw the form inside the current layout."""
+def build(studio: Studio) -> ConsentStep:
+    """Draw the form inside the current layout. Phrases come from the studio's vault."""
     with gr.Column(elem_classes="step-body"):
         gr.HTML(cards.hint(texts.CONSENT_INTRO))
         basis = gr.Radio(
@@ -55,33 +72,70 @@ def build() -> ConsentStep:
                 min_width=180,
                 elem_id="purpose",
             )
+        with gr.Row(visible=False, equal_height=True) as phrase:
+            answer = gr.Textbox(label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id="answer")
+            again = gr.Button(texts.PHRASE_AGAIN, size="sm", min_width=120, elem_id="answer-again")
+        asked = gr.State(None)
         agreed = gr.Checkbox(label=texts.STATEMENT_BEFORE, visible=False, container=False, elem_id="statement")
         term = gr.HTML(cards.hint(texts.CONSENT_TERM), visible=False)
 
-    def reword(chosen: str | None) -> dict[Any, Any]:
-        if chosen not in texts.BASIS:
+    def ask(request: gr.Request) -> dict[Any, Any]:
+        """Show new words to this visitor; those shown before are void."""
+        from safety.challenge import issue_challenge
+
+        try:
+            made = issue_challenge(studio.vault, str(request.session_hash), texts.language())
+        except Exception as error:
+            return {answer: gr.Textbox(label=explain(error), value=""), asked: None}
+        return {answer: gr.Textbox(label=texts.PHRASE_LABEL.format(phrase=made.phrase), value=""), asked: made.id}
+
+    def reword(chosen: str | None, request: gr.Request) -> dict[Any, Any]:
+        if chosen is None or chosen not in texts.BASIS:
             return {agreed: gr.Checkbox(value=False, visible=False)}
+        from safety.notice import STATEMENT, TERMS
+
+        language = texts.language()
         return {
             names: gr.Row(visible=True),
             reasons: gr.Row(visible=True),
+            phrase: gr.Row(visible=chosen == "self"),
             subject: gr.Textbox(label=texts.SUBJECT[chosen]),
             attester: gr.Textbox(visible=chosen != "self"),
             source: gr.Textbox(label=texts.SOURCE[chosen] or " ", visible=bool(texts.SOURCE[chosen])),
-            agreed: gr.Checkbox(label=texts.STATEMENT[chosen], value=False, visible=True),
-            term: gr.HTML(visible=True),
+            agreed: gr.Checkbox(label=STATEMENT[language][chosen], value=False, visible=True),
+            term: gr.HTML(terms(TERMS[language]), visible=True),
+            **(ask(request) if chosen == "self" else {}),
         }
 
-    outputs = [names, reasons, subject, attester, source, agreed, term]
+    outputs = [names, reasons, phrase, subject, attester, source, agreed, term, answer, asked]
     basis.change(reword, basis, outputs, **QUIET)
-    return ConsentStep(basis, subject, attester, source, purpose, agreed)
+    again.click(ask, None, [answer, asked], **QUIET)
+    return ConsentStep(basis, subject, attester, source, purpose, agreed, answer, asked)
 
 
-def read(basis: str | None, subject: str, attester: str, source: str, purpose: str, agreed: bool) -> Attestation:
+def terms(text: str) -> str:
+    """What the record will name by its hash, folded away under the statement."""
+    folded = f"<details><summary>{escape(texts.TERMS_TITLE)}</summary><p>{escape(text)}</p></details>"
+    return f'<div class="hint">{escape(texts.CONSENT_TERM)} {folded}</div>'
+
+
+def read(
+    basis: str | None,
+    subject: str,
+    attester: str,
+    source: str,
+    purpose: str,
+    agreed: bool,
+    answer: str = "",
+    asked: str | None = None,
+    visitor: str = "",
+) -> Attestation:
     """The form as an attestation. Raises `Missing` for an empty field, `ConsentMissing` without the statement.
 
-    The page cannot be trusted to have asked: this runs for every request, whatever door it came through.
+    visitor: whom the phrase was shown to. The page cannot be trusted to have asked: this runs for every request,
+    whatever door it came through, and the phrase is checked and used up when the record is signed.
     """
-    from safety.consent import Attestation
+    from safety.attestation import Attestation, Reply
     from safety.errors import ConsentMissing
 
     if basis not in texts.BASIS:
@@ -94,6 +148,17 @@ def read(basis: str | None, subject: str, attester: str, source: str, purpose: s
     for label, value in fields.items():
         if not isinstance(value, str) or not value.strip():
             raise Missing(texts.MISSING_FIELD.format(field=label))
+    if basis == "self" and not (isinstance(answer, str) and answer.strip() and isinstance(asked, str)):
+        raise Missing(texts.MISSING_PHRASE)
     if agreed is not True:
         raise ConsentMissing(texts.MISSING_STATEMENT)
-    return Attestation(basis, subject.strip(), attester.strip(), purpose.strip(), source=source.strip())  # type: ignore[arg-type]
+    written = basis == "written-consent"
+    return Attestation(
+        basis,  # type: ignore[arg-type]
+        subject.strip(),
+        attester.strip(),
+        purpose.strip(),
+        source="" if written else source.strip(),
+        reference=source.strip() if written else "",
+        reply=Reply(str(asked), visitor, typed=answer) if basis == "self" else None,
+    )

@@ -39,7 +39,7 @@ class Create:
             with gr.Column(min_width=320, elem_classes="left"):
                 self.inputs = Inputs(studio, visitors)
                 gr.HTML(cards.heading(3, texts.CONSENT_STEP))
-                self.consent = consent_step.build()
+                self.consent = consent_step.build(studio)
                 self.look = look.build()
                 self.notice = gr.HTML(elem_id="notice")
                 with gr.Row():
@@ -116,7 +116,7 @@ class Create:
         count = len(self.consent.inputs)
         who = request.client.host if request.client else ""
         try:
-            job = self._job(visitor, values[:count], values[count:], who)
+            job = self._job(visitor, (*values[:count], str(request.session_hash)), values[count:], who)
         except Exception as error:
             yield {self.notice: cards.notice(explain(error))}
             return
@@ -147,6 +147,7 @@ class Create:
         if visitor.speech is None:
             raise Missing(texts.MISSING_SPEECH)
         attestation = consent_step.read(*form)
+        self.studio.check_attestation(attestation)
         controls, fps, whole = look.read(*panel)
         if visitor.working:
             raise Missing(texts.STILL_WORKING)
@@ -231,9 +232,10 @@ class Job:
         # What was attested is what lies in the fields now; the visitor may change them while the video is made.
         self.photo, self.speech, self.face = visitor.photo, visitor.speech, visitor.face
         self.names = (visitor.photo_name, visitor.speech_name)
+        self.language = texts.language()  # of the notice that was shown; the thread speaks none
         self.cancel = visitor.cancel = threading.Event()
         self.made: Creation | None = None
-        self.receipt = visitor.new("candor-consent", ".json")
+        self.receipt = visitor.new("candor-receipt", ".json")
         self.error: BaseException | None = None
         self._steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
         visitor.held = {path for path in (self.photo, self.speech) if path is not None}
@@ -248,7 +250,7 @@ class Job:
 
         def sign(photo: Any, speech: Any) -> Any:
             nonlocal record
-            record = self.studio.consent(self.attestation, photo, speech)
+            record = self.studio.consent(self.attestation, photo, speech, self.language)
             return record
 
         try:
@@ -268,7 +270,7 @@ class Job:
                 cancelled=self.cancelled,
             )
             assert record is not None
-            record.save(self.receipt)
+            self.studio.save_receipt(record, self.receipt)
             for earlier in visitor.folder.glob("candor-*"):
                 if earlier not in (made.sealed.path, self.receipt):
                     earlier.unlink(missing_ok=True)

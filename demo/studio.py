@@ -172,11 +172,24 @@ class Studio:
         with self.reading():
             return load_speech(path, name)
 
-    def consent(self, attestation: Attestation, photo: Photo, speech: Speech) -> ConsentRecord:
-        """Sign the attestation for exactly these two files. Raises the `ConsentError` family."""
+    def check_attestation(self, attestation: Attestation) -> None:
+        """Refuse a wrong answer to the challenge phrase before the work begins. Raises the `ConsentError` family."""
+        from safety.challenge import check_reply
+
+        if attestation.reply is not None:
+            check_reply(self.vault, attestation.reply)
+
+    def consent(self, attestation: Attestation, photo: Photo, speech: Speech, language: str = "en") -> ConsentRecord:
+        """Sign the attestation for these two files. language: of the notice shown. Raises the `ConsentError` family."""
         from safety.consent import attest
 
-        return attest(self.vault, attestation, photo, speech)
+        return attest(self.vault, attestation, photo, speech, language)
+
+    def save_receipt(self, record: ConsentRecord, path: Path) -> None:
+        """Write what the person who consented takes home, the code that withdraws included. Raises `OutputError`."""
+        from safety.receipt import make_receipt, save_receipt
+
+        save_receipt(make_receipt(self.vault, record, with_code=True), path)
 
     def create(
         self,

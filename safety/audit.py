@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from safety.consent import find_record, parse_time, withdrawn_at
+from safety.consent import find_record, withdrawn_at
 from safety.errors import ConsentInvalid, LedgerError, UnreadableVideo
+from safety.ledger.log import parse_time
 from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
 from safety.media import MOST_BYTES, Sample, sample_clip, sniff_mime
 from safety.vault import Vault
@@ -175,7 +176,7 @@ def _look_up_consent(vault: Vault, record_id: str, log: LogRow, found: list[Cont
         found.append(Contradiction("made_after_withdrawal", "The video was made after its consent had been withdrawn."))
     if made is not None and made > expires:
         found.append(Contradiction("made_after_expiry", "The video was made after its consent had expired."))
-    state = "withdrawn" if withdrawn else "expired" if vault.clock() >= expires else "valid"
+    state = "withdrawn" if withdrawn else "expired" if vault.latest() >= expires else "valid"
     return ConsentRow(
         state, record_id, body["processing"]["basis"], _day(expires), _day(withdrawn) if withdrawn else ""
     )

@@ -50,6 +50,11 @@ def commit_speech(speech: Speech, salt: bytes) -> str:
     )
 
 
+def commit_parts(salt: bytes, domain: str, *parts: np.ndarray | bytes) -> str:
+    """HMAC-SHA-256 of anything else a record commits to, hex. domain: says what it is, so that no two kinds mix."""
+    return _digest(salt, domain.encode(), *parts)
+
+
 def _digest(salt: bytes, domain: bytes, *parts: np.ndarray | bytes) -> str:
     mac = hmac.new(salt, domain, hashlib.sha256)
     for part in parts:

@@ -8,76 +8,35 @@ only; log and manifests see its id, its hash and salted commitments.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import rfc8785
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
-from safety.commitment import commit
+from safety.attestation import Attestation
+from safety.challenge import use_reply
+from safety.commitment import commit, commit_parts
 from safety.errors import ConsentInvalid, OutputError
 from safety.ledger import timestamp
-from safety.ledger.log import stored_bytes
-from safety.notice import NOTICE, NOTICE_VERSION, notice_hash
+from safety.ledger.log import parse_time, stored_bytes
+from safety.notice import NOTICE_VERSION, STATEMENT, notice_hash
 from safety.tables import consent_records
 from safety.vault import Vault
 from vasa_core.types import Photo, Speech
 
-SCHEMA = "candor-consent/1"
-MAX_NAME, MAX_TEXT, MAX_DAYS = 200, 1000, 3650
+SCHEMA, SCHEMA_1 = "candor-consent/2", "candor-consent/1"  # written, and still read
 MAX_FILE_BYTES = 1 << 20
 SALT_BYTES = 32
-
-Basis = Literal["self", "written-consent", "public-domain", "synthetic"]
-
-
-@dataclass(frozen=True)
-class Attestation:
-    """What a person states before a video may be made. Raises ConsentInvalid when a field cannot stand.
-
-    basis:    self: the attester is the person shown; written-consent: the attester holds that person's consent;
-              public-domain: the picture and the depiction are free; synthetic: nobody who exists is shown.
-    subject:  who is shown.  attester: who states it.  purpose: what the video is for.
-    expires_days: 1 to 3650.  source: where picture and recording come from, optional.
-    """
-
-    basis: Basis
-    subject: str
-    attester: str
-    purpose: str
-    expires_days: int = 365
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        if self.basis not in get_args(Basis):
-            raise ConsentInvalid(f"The basis {self.basis!r} is unknown; choose one of {', '.join(get_args(Basis))}.")
-        for name, limit, required in (
-            ("subject", MAX_NAME, True),
-            ("attester", MAX_NAME, True),
-            ("purpose", MAX_TEXT, True),
-            ("source", MAX_TEXT, False),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, str) or len(value) > limit:
-                raise ConsentInvalid(f"The {name} must be text of at most {limit} characters; shorten it.")
-            if required and not value.strip():
-                raise ConsentInvalid(f"The {name} is empty; fill it in.")
-            if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
-                raise ConsentInvalid(f"The {name} contains control characters; retype it.")
-        if type(self.expires_days) is not int or not 1 <= self.expires_days <= MAX_DAYS:
-            raise ConsentInvalid(f"Consent must expire after 1 to {MAX_DAYS} days; choose a number in that range.")
-        if self.basis == "self" and self.subject.strip().casefold() != self.attester.strip().casefold():
-            raise ConsentInvalid(
-                "With the basis 'self', subject and attester must be the same person; "
-                "write the same name twice or choose 'written-consent'."
-            )
+CODE_BYTES = 15  # of the code that withdraws a consent
 
 
 @dataclass(frozen=True)
@@ -85,14 +44,17 @@ class ConsentRecord:
     """A signed record as its holder keeps it.
 
     body:      the record; signed in canonical form.   signature: Ed25519 over those bytes.
-    salts:     keys of the commitments in the record (photo, speech); whoever holds them and the inputs can check them.
-    inclusion: Merkle inclusion proof in the log and the signed tree head, at the time of signing.
+    salts:     keys of the commitments in the record (photo, speech, evidence); whoever holds them and the inputs can
+               check them.
+    inclusion: Merkle inclusion proof in the log and the signed tree head, at the time of signing; with the logged leaf.
+    code:      withdraws the consent; empty in records of schema 1.
     """
 
     body: dict[str, Any]
     signature: bytes
     salts: dict[str, bytes] = field(repr=False)
     inclusion: dict[str, Any]
+    code: str = field(default="", repr=False)
 
     @property
     def id(self) -> str:
@@ -115,6 +77,12 @@ class ConsentRecord:
         return dict(self.body["processing"]["commitments"])
 
     @property
+    def any_audio(self) -> bool:
+        """Whether the record is good for every recording, not only for the one it was signed with."""
+        scope = self.body["processing"]["scope"]
+        return isinstance(scope, dict) and scope["audio"] == "any"
+
+    @property
     def log_index(self) -> int:
         return int(self.inclusion["position"])
 
@@ -124,6 +92,7 @@ class ConsentRecord:
             "signature": self.signature.hex(),
             "salts": {name: salt.hex() for name, salt in self.salts.items()},
             "inclusion": self.inclusion,
+            **({"withdrawal_code": self.code} if self.code else {}),
         }
 
     def save(self, path: str | Path) -> None:
@@ -172,22 +141,64 @@ def attest(
 ) -> ConsentRecord:
     """Sign a record that binds `attestation` to this photo and this recording, and append it to the log.
 
-    language: of the notice that was shown ("en", "fr"). Raises ConsentInvalid, LedgerError.
+    language: of the notice that was shown ("en", "fr"). The reply to a challenge phrase is used up in the same
+    transaction. Raises ConsentInvalid, ChallengeFailed, LedgerError.
     """
-    if language not in NOTICE:
-        raise ConsentInvalid(f"There is no consent notice in {language!r}; choose one of {', '.join(NOTICE)}.")
+    if language not in STATEMENT:
+        raise ConsentInvalid(f"There is no consent notice in {language!r}; choose one of {', '.join(STATEMENT)}.")
+    vault.require_clock()
+    salts = {name: secrets.token_bytes(SALT_BYTES) for name in ("photo", "speech", "evidence")}
+    code = secrets.token_urlsafe(CODE_BYTES)
+    with vault.ledger.transaction() as connection:
+        evidence = _evidence(vault, connection, attestation, salts["evidence"])
+        commitments = vars(commit(photo, speech, salts["photo"], salts["speech"]))
+        body = _body(vault, attestation, language, evidence, commitments)
+        body["event"]["withdrawal"]["code_sha256"] = _code_hash(body["record_id"], code)
+        canonical = rfc8785.dumps(body)
+        signature = vault.consent_key.sign(canonical)
+        digest = hashlib.sha256(canonical).hexdigest()
+        entry = vault.ledger.append(connection, "consent", body["record_id"], {"record_sha256": digest})
+        connection.execute(
+            insert(consent_records).values(
+                record_id=body["record_id"],
+                position=entry.position,
+                body=canonical,
+                signature=signature,
+                expires_at=body["event"]["expires_at"],
+            )
+        )
+        inclusion = vault.ledger.prove(entry.position, connection).to_dict() | {"leaf": entry.leaf_bytes.decode()}
+    return ConsentRecord(body, signature, salts, inclusion, code)
+
+
+def _evidence(vault: Vault, connection: Connection, attestation: Attestation, salt: bytes) -> dict[str, Any]:
+    """What the basis rests on. Documents, references and spoken words enter as salted commitments only."""
+    if attestation.reply is not None:
+        return {"kind": "challenge"} | use_reply(vault, connection, attestation.reply, salt)
+    if attestation.document:
+        commitment = commit_parts(salt, "candor/consent-document/1", attestation.document)
+        return {"kind": "document", "commitment": commitment, "bytes": len(attestation.document)}
+    if attestation.basis == "written-consent" and attestation.reference.strip():
+        text = attestation.reference.strip().encode()
+        return {"kind": "reference", "commitment": commit_parts(salt, "candor/consent-reference/1", text)}
+    if attestation.basis in ("public-domain", "synthetic") and attestation.source.strip():
+        return {"kind": "source"}  # which stands beside it
+    return {"kind": "none", "reason": attestation.unstated.strip()}
+
+
+def _body(
+    vault: Vault, attestation: Attestation, language: str, evidence: dict[str, Any], commitments: dict[str, str]
+) -> dict[str, Any]:
     now = vault.clock()
-    salts = {
-        "photo": secrets.token_bytes(SALT_BYTES),
-        "speech": secrets.token_bytes(SALT_BYTES),
-    }
-    body: dict[str, Any] = {
+    record_id = str(uuid.uuid4())
+    contact = vault.contact
+    return {
         "schema": SCHEMA,
-        "record_id": str(uuid.uuid4()),
+        "record_id": record_id,
         "notice": {
             "version": NOTICE_VERSION,
             "language": language,
-            "sha256": notice_hash(language),
+            "sha256": notice_hash(language, attestation.basis),
         },
         "party": {
             "subject": attestation.subject.strip(),
@@ -195,35 +206,28 @@ def attest(
         },
         "processing": {
             "basis": attestation.basis,
-            "purpose": attestation.purpose.strip(),
+            "evidence": evidence,
+            "purposes": attestation.purposes,
             "source": attestation.source.strip(),
-            "scope": "talking video from this photo and this recording",
-            "commitments": vars(commit(photo, speech, salts["photo"], salts["speech"])),
+            "scope": {
+                "what": "talking video from this photo",
+                "audio": "any" if attestation.any_audio else "this recording",
+                "languages": list(attestation.languages) or "any",
+                "distribution": attestation.distribution,
+            },
+            "commitments": commitments,
             "identity_check": "none",  # the consent is attested; nobody compared faces or voices
         },
         "event": {
             "given_at": timestamp(now),
             "expires_at": timestamp(now + timedelta(days=attestation.expires_days)),
-            "withdrawal": "python -m demo revoke RECORD_ID",
+            "withdrawal": {
+                "command": f"python -m demo revoke {record_id}",
+                "with_code": "POST record_id and code to /provenance/withdrawals of the installation",
+                **({"contact": contact} if contact else {}),
+            },
         },
     }
-    canonical = rfc8785.dumps(body)
-    signature = vault.consent_key.sign(canonical)
-    record_id = body["record_id"]
-    with vault.ledger.transaction() as connection:
-        digest = hashlib.sha256(canonical).hexdigest()
-        entry = vault.ledger.append(connection, "consent", str(record_id), {"record_sha256": digest})
-        connection.execute(
-            insert(consent_records).values(
-                record_id=record_id,
-                position=entry.position,
-                body=canonical,
-                signature=signature,
-                expires_at=body["event"]["expires_at"],
-            )
-        )
-        inclusion = vault.ledger.prove(entry.position, connection).to_dict()
-    return ConsentRecord(body, signature, salts, inclusion)
 
 
 def revoke(vault: Vault, record_id: str) -> None:
@@ -242,6 +246,23 @@ def revoke(vault: Vault, record_id: str) -> None:
             raise ConsentInvalid(f"The ledger has no consent record {record_id}. Check the id.")
         if not vault.ledger.entries("revocation", record_id, connection):
             vault.ledger.append(connection, "revocation", record_id, {})
+
+
+def withdraw(vault: Vault, record_id: str, code: str) -> None:
+    """As `revoke`, for somebody who holds the code of the receipt and not the installation. Raises ConsentInvalid."""
+    body = find_record(vault, str(record_id).strip().lower()[:36])
+    withdrawal = body["event"]["withdrawal"] if body else None
+    stated = withdrawal.get("code_sha256", "") if isinstance(withdrawal, dict) else ""
+    given = _code_hash(body["record_id"], str(code).strip()[:200]) if body else ""
+    # One answer for an unknown record and for a wrong code: nobody learns which records exist.
+    if not stated or not hmac.compare_digest(stated, given):
+        raise ConsentInvalid("Record and code do not belong together here. Copy both from the receipt.")
+    revoke(vault, body["record_id"])  # type: ignore[index]  # without a body nothing was stated
+
+
+def _code_hash(record_id: str, code: str) -> str:
+    """The code is random and long: a plain hash gives nothing away."""
+    return hashlib.sha256(f"candor/withdrawal-code/1|{record_id}|{code}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_record(vault: Vault, record_id: str) -> dict[str, Any] | None:
@@ -270,26 +291,17 @@ def withdrawn_at(vault: Vault, record_id: str) -> datetime | None:
     return parse_time(entries[0].body["time"]) if entries else None
 
 
-def parse_time(text: str) -> datetime:
-    """Inverse of `safety.ledger.timestamp`. Raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-
-
 def _record_from_dict(data: Any) -> ConsentRecord:
+    salts = {str(name): bytes.fromhex(salt) for name, salt in data["salts"].items()}
     record = ConsentRecord(
         body=data["record"],
         signature=bytes.fromhex(data["signature"]),
-        salts={name: bytes.fromhex(data["salts"][name]) for name in ("photo", "speech")},
+        salts={name: salts[name] for name in ("photo", "speech")} | salts,
         inclusion=dict(data["inclusion"]),
+        code=str(data.get("withdrawal_code", "")),
     )
     # Touch what later code relies on, so that a malformed file is refused here and by name.
-    if record.body["schema"] != SCHEMA:
+    if record.body["schema"] not in (SCHEMA, SCHEMA_1):
         raise ConsentInvalid(f"The consent file has schema {record.body['schema']!r}; this program needs {SCHEMA}.")
-    _ = (
-        record.id,
-        record.expires_at,
-        record.canonical,
-        record.commitments,
-        record.log_index,
-    )
+    _ = (record.id, record.expires_at, record.canonical, record.commitments, record.log_index, record.any_audio)
     return record

@@ -22,6 +22,12 @@ class ConsentInvalid(ConsentError):
     code = "consent_invalid"
 
 
+class ChallengeFailed(ConsentError):
+    """The challenge phrase was not answered, not by who was asked, not in time, or twice."""
+
+    code = "challenge"
+
+
 class ConsentExpired(ConsentError):
     """The record or the token is past its date."""
 

@@ -25,7 +25,7 @@ from safety.manifest_box import manifest_store
 from safety.media import sample_frames
 from safety.sound_print import sound_print
 from safety.tables import manifests, sound_prints, watermark_ids
-from safety.tokens import redeem, token_id
+from safety.tokens import Grant, redeem, token_id
 from safety.vault import Vault
 from safety.video_mark import VideoMark
 from safety.watermark import format_id, random_id
@@ -89,7 +89,8 @@ def seal(
         raise ControlError(f"{fps!r} frames per second cannot be made; choose a whole number from 1 to {MAX_FPS}.")
     tell = progress or (lambda _stage, _fraction: None)
     with _output_file(Path(out)) as (scratch, hand_over):
-        record_id = redeem(vault, token, photo, speech)
+        grant = redeem(vault, token, photo, speech)
+        record_id = grant.record_id
         mark_id = _register_mark(vault, record_id, str(token))
         marker = VideoMark(vault.mark_key)
         tell("rendering", 0.0)
@@ -106,7 +107,7 @@ def seal(
         tell("signing", 0.0)
         started = time.perf_counter()
         signer = ManifestSigner(vault.authority)
-        signed = signer.sign(video.mp4, title, photo, speech, _declare(vault, record_id, mark_id))
+        signed = signer.sign(video.mp4, title, photo, speech, _declare(vault, grant, mark_id))
         timings["sign"] = time.perf_counter() - started
         started = time.perf_counter()
         _write(scratch, signed)
@@ -190,7 +191,8 @@ def _register_mark(vault: Vault, record_id: str, token: str) -> int:
     return mark_id
 
 
-def _declare(vault: Vault, record_id: str, mark_id: int) -> Declaration:
+def _declare(vault: Vault, grant: Grant, mark_id: int) -> Declaration:
+    record_id = grant.record_id
     entry = vault.ledger.entries("consent", record_id)[0]
     body = find_record(vault, record_id)
     if body is None:  # it was there when the token was redeemed
@@ -201,7 +203,7 @@ def _declare(vault: Vault, record_id: str, mark_id: int) -> Declaration:
         record_id=record_id,
         record_sha256=entry.body["record_sha256"],
         photo_commitment=commitments["photo_pixels"],
-        speech_commitment=commitments["speech_samples"],
+        speech_commitment=grant.speech_commitment or commitments["speech_samples"],
         basis=body["processing"]["basis"],
         log_index=entry.position,
         log_root=vault.ledger.head().root.hex(),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
 
 from safety.commitment import commit_photo, commit_speech
-from safety.consent import ConsentRecord, find_record, parse_time
+from safety.consent import ConsentRecord, find_record
 from safety.errors import (
     ConsentExpired,
     ConsentInvalid,
@@ -22,6 +23,7 @@ from safety.errors import (
     ConsentWithdrawn,
     TokenUsed,
 )
+from safety.ledger.log import parse_time
 from safety.tables import tokens
 from safety.vault import Vault
 from vasa_core.types import Photo, Speech
@@ -39,18 +41,11 @@ def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speec
             "The consent file was altered, or another installation signed it. Attest consent again here."
         )
     _require_standing(vault, record.id)
-    for name, value, stated in (
-        (
-            "photo",
-            commit_photo(photo, record.salts["photo"]),
-            record.commitments["photo_pixels"],
-        ),
-        (
-            "recording",
-            commit_speech(speech, record.salts["speech"]),
-            record.commitments["speech_samples"],
-        ),
-    ):
+    stated_speech = commit_speech(speech, record.salts["speech"])
+    inputs = [("photo", commit_photo(photo, record.salts["photo"]), record.commitments["photo_pixels"])]
+    if not record.any_audio:
+        inputs.append(("recording", stated_speech, record.commitments["speech_samples"]))
+    for name, value, stated in inputs:
         if not hmac.compare_digest(value, stated):
             raise ConsentMismatch(
                 f"This consent was given for another {name}. Use that one, or attest consent for this one."
@@ -64,6 +59,7 @@ def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speec
                 record_id=record.id,
                 photo_commitment=commit_photo(photo, salt),
                 speech_commitment=commit_speech(speech, salt),
+                stated_speech=stated_speech,
                 salt=salt,
                 expires_at=int(vault.clock().timestamp()) + TOKEN_SECONDS,
                 used_at=None,
@@ -72,8 +68,20 @@ def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speec
     return token
 
 
-def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> str:
-    """Use the token up and return its consent record id. Of any number of racing callers exactly one succeeds.
+@dataclass(frozen=True)
+class Grant:
+    """What a used token allows.
+
+    record_id: of the consent.  speech_commitment: to the recording of this video, under the salt of the record; empty
+    for a token from before tokens knew it.
+    """
+
+    record_id: str
+    speech_commitment: str
+
+
+def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> Grant:
+    """Use the token up and return what it grants. Of any number of racing callers exactly one succeeds.
 
     A token shown with the wrong inputs is refused but not used up.
     Raises ConsentMissing, ConsentMismatch, ConsentExpired, ConsentWithdrawn, TokenUsed.
@@ -102,11 +110,12 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> str
         won = connection.execute(claim).rowcount == 1
     if not won:
         raise TokenUsed("This consent token was used already. Every video needs its own: press Create again.")
-    return str(row["record_id"])
+    return Grant(str(row["record_id"]), str(row["stated_speech"] or ""))
 
 
 def _require_standing(vault: Vault, record_id: str) -> None:
     """The record is in the ledger, unaltered, not withdrawn and not expired."""
+    vault.require_clock()
     body = find_record(vault, record_id)
     if body is None:
         raise ConsentInvalid("The ledger does not know this consent record. Attest consent again here.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from safety.authority import Authority, generated_authority, load_authority
-from safety.errors import AuthorityError
+from safety.errors import AuthorityError, LedgerError
 from safety.keys import (
     SigningKey,
     create_folder,
@@ -19,6 +19,8 @@ from safety.keys import (
     load_mark_keys,
 )
 from safety.ledger import Ledger
+
+CLOCK_SLACK = timedelta(minutes=10)  # several machines may write to one ledger
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Vault:
     mark_keys:   32 secret bytes each that place the luma watermark, newest first.
     ledger:      append-only log, consent records, tokens, issued watermark ids.
     clock:       current time in UTC; tests replace it.
+    contact:     whom to ask about consents of this installation (CANDOR_CONTACT), empty when not set.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Vault:
         mark_keys: tuple[bytes, ...],
         ledger: Ledger,
         clock: Callable[[], datetime],
+        contact: str = "",
     ) -> None:
         self.home = home
         self.authority = authority
@@ -52,6 +56,25 @@ class Vault:
         self.mark_keys = mark_keys
         self.ledger = ledger
         self.clock = clock
+        self.contact = contact
+
+    def latest(self) -> datetime:
+        """The current time, or that of the log's newest entry when the clock has been set back behind it."""
+        return max(self.clock(), self.ledger.newest_time() or self.clock())
+
+    def require_clock(self) -> None:
+        """A clock set back would make expired consents good again. Raises LedgerError."""
+        newest = self.ledger.newest_time()
+        if newest is not None and self.clock() < newest - CLOCK_SLACK:
+            raise LedgerError(
+                f"The clock says {self.clock():%Y-%m-%d %H:%M} UTC, but the ledger's newest entry is of "
+                f"{newest:%Y-%m-%d %H:%M}. Set the clock of this computer right."
+            )
+
+    @staticmethod
+    def at(seconds: int) -> datetime:
+        """Unix seconds as a time in UTC."""
+        return datetime.fromtimestamp(seconds, UTC)
 
     @property
     def mark_key(self) -> bytes:
@@ -104,7 +127,8 @@ class Vault:
                 "Set CANDOR_SIGNING_KEY and CANDOR_SIGNING_CHAIN for real use.",
                 authority.fingerprint[:16],
             )
-        return cls(folder, authority, consent_key, mark_keys, ledger, clock)
+        contact = environment.get("CANDOR_CONTACT", "").strip()[:200]
+        return cls(folder, authority, consent_key, mark_keys, ledger, clock, contact)
 
     def close(self) -> None:
         self.ledger.close()

@@ -54,16 +54,10 @@ SOURCE = {
 ATTESTER = "Your name"
 PURPOSE = "What the video is for"
 PURPOSES = ["Personal message", "Education", "Research", "Art or satire", "Accessibility"]
-STATEMENT = {
-    "self": "I am the person in this photo, and I want this video of me to be made.",
-    "written-consent": (
-        "The person in this photo gave me written permission for a video with this voice, and I can show it."
-    ),
-    "public-domain": (
-        "This picture is in the public domain. The video will not pass off words as really spoken by this person."
-    ),
-    "synthetic": "The face in this picture belongs to no real person, living or dead.",
-}
+PHRASE_LABEL = "To show that you are here, type these words: {phrase}"
+PHRASE_INFO = "They are good for half an hour and for one video."
+PHRASE_AGAIN = "Other words"
+TERMS_TITLE = "What you agree to"
 STATEMENT_BEFORE = "Choose above what entitles you to make this video."
 CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."
 
@@ -119,6 +113,7 @@ MISSING_BASIS = (
     "Say what entitles you to make this video (step 3): it is you, you have permission, or no one is harmed."
 )
 MISSING_FIELD = "Fill in “{field}” (step 3)."
+MISSING_PHRASE = "Type the words that step 3 shows you, or ask for other words there."
 MISSING_STATEMENT = "Confirm the statement at the end of step 3. Without consent no video can be made."
 STILL_WORKING = "Your last video is still being made. Wait for it, or press Stop."
 STOPPED = "Stopped. Nothing was kept."

@@ -56,17 +56,10 @@ SOURCE = {
 ATTESTER = "Votre nom"
 PURPOSE = "À quoi servira la vidéo"
 PURPOSES = ["Message personnel", "Enseignement", "Recherche", "Art ou satire", "Accessibilité"]
-STATEMENT = {
-    "self": "Je suis la personne sur cette photo, et je veux que cette vidéo de moi soit faite.",
-    "written-consent": (
-        "La personne sur cette photo m’a donné par écrit l’autorisation d’une vidéo avec cette voix, et je peux la "
-        "montrer."
-    ),
-    "public-domain": (
-        "Cette image est dans le domaine public. La vidéo ne fera pas passer des paroles pour celles de cette personne."
-    ),
-    "synthetic": "Le visage de cette image n’est celui d’aucune personne réelle, vivante ou morte.",
-}
+PHRASE_LABEL = "Pour montrer que vous êtes là, tapez ces mots : {phrase}"
+PHRASE_INFO = "Ils valent une demi-heure et pour une seule vidéo."
+PHRASE_AGAIN = "D’autres mots"
+TERMS_TITLE = "Ce que vous acceptez"
 STATEMENT_BEFORE = "Choisissez ci-dessus ce qui vous autorise à faire cette vidéo."
 CONSENT_TERM = (
     "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
@@ -125,6 +118,7 @@ MISSING_BASIS = (
     "n’est lésé."
 )
 MISSING_FIELD = "Remplissez « {field} » (étape 3)."
+MISSING_PHRASE = "Tapez les mots que l’étape 3 vous montre, ou demandez-y d’autres mots."
 MISSING_STATEMENT = (
     "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
 )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import rfc8785
@@ -181,6 +181,10 @@ class Ledger:
             raise LedgerError("The ledger has no signed tree head. Restore it from a backup.")
         return self.check_head(stored_bytes(row[0]), stored_bytes(row[1]))
 
+    def newest_time(self) -> datetime | None:
+        """When the newest entry was appended, by the clock of then; None for an empty log."""
+        return None if self.size() == 0 else parse_time(str(_parse(self.head().statement)["time"]))
+
     def prove(self, position: int, connection: Connection | None = None) -> InclusionProof:
         """Inclusion proof of one leaf in the newest signed tree.
 
@@ -287,6 +291,11 @@ class Ledger:
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC with whole seconds, e.g. 2026-11-23T03:00:00Z; sorts like the time itself."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Inverse of `timestamp`. Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def _node_lookup(connection: Connection) -> merkle.NodeLookup:

@@ -21,7 +21,7 @@ from tests.demo.conftest import Desk
 from vasa_core.errors import Cancelled, ControlError
 from vasa_core.types import Controls
 
-ATTESTATION = Attestation("public-domain", "Grace Hopper", "A Tester", "automatic tests")
+ATTESTATION = Attestation("public-domain", "Grace Hopper", "A Tester", "automatic tests", source="US Navy")
 
 
 @pytest.fixture(scope="module")

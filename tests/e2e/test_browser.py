@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from demo import samples, texts
+from safety.notice import STATEMENT
 from tests.e2e.serving import App
 
 FIRST_VIDEO = 60_000  # milliseconds; the models may still be loading
@@ -100,7 +101,7 @@ def test_create_is_refused_until_everything_is_answered(page: Page, app: App, ho
     page.locator("#create").click()
     expect(page.locator("#notice")).to_contain_text(texts.MISSING_STATEMENT)
     page.get_by_label(texts.BASIS["synthetic"]).check()  # another basis, another statement: it must be confirmed anew
-    expect(page.locator("#statement")).to_contain_text(texts.STATEMENT["synthetic"])
+    expect(page.locator("#statement")).to_contain_text(STATEMENT["en"]["synthetic"])
     expect(page.locator("#statement input")).not_to_be_checked()
     assert app.videos() <= before
 

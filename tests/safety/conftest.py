@@ -44,7 +44,9 @@ def speech() -> Speech:
 
 @pytest.fixture(scope="session")
 def attestation() -> Attestation:
-    return Attestation("public-domain", subject="Eileen Collins", attester="A Tester", purpose="automatic tests")
+    return Attestation(
+        "public-domain", subject="Eileen Collins", attester="A Tester", purpose="automatic tests", source="NASA"
+    )
 
 
 @pytest.fixture

@@ -280,7 +280,7 @@ def test_a_picture_bomb_is_refused_before_it_is_decoded(vault: Vault, tmp_path: 
 
 
 def test_attestation_names_stay_out_of_the_report(vault: Vault, photo: Photo, speech: Speech, tmp_path: Path) -> None:
-    attestation = Attestation("self", "Unmistakable Name", "Unmistakable Name", "test")
+    attestation = Attestation("self", "Unmistakable Name", "Unmistakable Name", "test", unstated="a test")
     token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
     video = seal(vault, token, photo, speech, moving(photo.pixels, 10), out=tmp_path / "v.mp4", fps=25)
     assert "Unmistakable" not in json.dumps(audit(vault, video.path).to_dict())

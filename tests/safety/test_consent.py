@@ -62,7 +62,7 @@ def test_attestations_that_cannot_stand(attestation: Attestation, change: dict[s
 
 
 def test_self_means_one_person(attestation: Attestation) -> None:
-    assert replace(attestation, basis="self", subject="Ann Lee", attester=" ann lee").basis == "self"
+    assert replace(attestation, basis="self", subject="Ann Lee", attester=" ann lee", unstated="a test").basis == "self"
 
 
 def test_record_is_signed_logged_and_free_of_plain_hashes(vault: Vault, record: ConsentRecord, photo: Photo) -> None:
@@ -118,7 +118,7 @@ def test_missing_and_binary_files_are_no_consent(tmp_path: Path, photo: Photo) -
 
 
 def edit_purpose(data: dict[str, Any]) -> None:
-    data["record"]["processing"]["purpose"] = "something else"
+    data["record"]["processing"]["purposes"] = ["something else"]
 
 
 def edit_expiry(data: dict[str, Any]) -> None:
@@ -215,12 +215,12 @@ def test_no_token_no_video(vault: Vault, photo: Photo, speech: Speech, token: st
 
 def test_one_of_many_racing_threads_wins(vault: Vault, token: str, photo: Photo, speech: Speech) -> None:
     small = replace(photo, pixels=np.zeros((64, 64, 3), np.uint8))
-    record = attest(vault, Attestation("synthetic", "nobody", "tester", "race"), small, speech)
+    record = attest(vault, Attestation("synthetic", "nobody", "tester", "race", source="zeros"), small, speech)
     token = issue_token(vault, record, small, speech)
 
     def attempt(_: int) -> str:
         try:
-            return redeem(vault, token, small, speech)
+            return redeem(vault, token, small, speech).record_id
         except TokenUsed:
             return "refused"
 

@@ -135,7 +135,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
         "photo = Photo(np.zeros((64, 64, 3), np.uint8), b'p', 'image/bmp')\n"
         "speech = Speech(np.zeros(16000, np.float32), np.zeros((48000, 1), np.int16), b's', 'audio/ogg')\n"
         "vault = Vault.open(sys.argv[1] + '/vault', environment={})\n"
-        "record = attest(vault, Attestation('synthetic', 'nobody', 'tester', 'test'), photo, speech)\n"
+        "record = attest(vault, Attestation('synthetic', 'nobody', 'tester', 'test', source='drawn'), photo, speech)\n"
         "def frames():\n"
         "    while True:\n"
         "        print('frame', flush=True)\n"
