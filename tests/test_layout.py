@@ -15,7 +15,7 @@ PACKAGES = ("vasa_core", "safety", "detection", "demo")
 MAY_IMPORT = {  # package -> the other packages, or their modules, that it may import
     "vasa_core": (),
     "safety": ("vasa_core",),
-    "detection": ("vasa_core", "safety.watermark"),
+    "detection": ("vasa_core", "safety.watermark", "safety.video_mark"),  # the mark goes on both classes in training
     "demo": ("vasa_core", "safety", "detection"),
 }
 # Ways to write video. `safety` owns them; elsewhere they would be a second exit.
