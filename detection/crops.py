@@ -1,7 +1,7 @@
 """The one way from a picture with landmarks to what the networks see, in training and in use.
 
-Two views of a face. `crop` is the face seen from the front of the picture, turned upright, little larger than itself, with
-everything outside the oval of the face replaced by grey: background, hair, badges in corners never reach a network.
+Two views of a face. `crop` is the face seen from the front of the picture, turned upright, hardly larger than itself,
+with everything outside its oval replaced by grey: background, hair, badges in corners never reach a network.
 `unwrap` lays the skin flat: the same place of the face falls on the same pixel in every frame, so that what changes
 there is skin, light and noise, and not the movement of the head.
 """

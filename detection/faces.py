@@ -194,9 +194,7 @@ class Tracker:
         return follower.trace
 
 
-def _mesh_points(
-    mesh: Any, pixels: np.ndarray, region: tuple[float, float, float], most: int
-) -> np.ndarray | None:
+def _mesh_points(mesh: Any, pixels: np.ndarray, region: tuple[float, float, float], most: int) -> np.ndarray | None:
     """Landmarks (478, 3) in pixels of the picture, of the face in the square region."""
     x, y, side = region
     size = int(min(most, max(96, side)))

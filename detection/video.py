@@ -5,7 +5,6 @@ A short clip is read whole, a long one in spans spread evenly over it. Damaged p
 
 from __future__ import annotations
 
-
 import time as clock
 from collections.abc import Iterator
 from contextlib import suppress
@@ -140,7 +139,7 @@ class Suspect:
                 yield picture
 
     def sound(self) -> np.ndarray:
-        """float32 (n,) mono at 16 kHz of at most 5 minutes, beginning with the pictures; empty without a sound track."""
+        """float32 (n,) mono at 16 kHz of at most 5 minutes, beginning with the pictures; empty without sound."""
         if not self.facts.sound:
             return np.zeros(0, np.float32)
         with self.path.open("rb") as file, _open_container(file, self.path.name) as container:
@@ -225,8 +224,11 @@ def _open_file(path: Path) -> BinaryIO:
     name = path.name or str(path)
     try:
         if not path.is_file():
-            raise UnreadableSuspect(f"There is no file '{name}'. Check the path." if not path.exists() else
-                                    f"'{name}' is not a file. Give a video or a folder of videos.")
+            raise UnreadableSuspect(
+                f"There is no file '{name}'. Check the path."
+                if not path.exists()
+                else f"'{name}' is not a file. Give a video or a folder of videos."
+            )
         size = path.stat().st_size
         if size == 0:
             raise UnreadableSuspect(f"'{name}' is empty. Copy it again.")

@@ -2,9 +2,9 @@
 
     python -m detection.training.build DATA_DIR -o .cache/detection/takes [--split train|dev] [--seed 0] [--limit N]
 
-DATA_DIR holds clips/ (with manifest.csv) and speech/. One .npz per take is written, whole or not at all, and a take that
-is there already is skipped: the command can be stopped and started again. The same seed gives the same set. Frames stay
-in memory; what is stored is face crops and measurements.
+DATA_DIR holds clips/ (with manifest.csv) and speech/. One .npz per take is written, whole or not at all, and clips that
+are done are skipped: the command can be stopped and started again. The same seed gives the same set. Frames stay in
+memory; what is stored is face crops and measurements.
 """
 
 from __future__ import annotations
@@ -112,7 +112,14 @@ class Builder:
         made(REAL, 1, segment.frames, segment.times, segment.box, segment.sound)
         points = np.array(segment.trace.points)
         if own[0] < 0.35 and len(points) == len(segment.frames):
-            made("blended", int(own[1] < 0.5), blend(segment.frames, points, rng), segment.times, segment.box, segment.sound)
+            made(
+                "blended",
+                int(own[1] < 0.5),
+                blend(segment.frames, points, rng),
+                segment.times,
+                segment.box,
+                segment.sound,
+            )
         self._kinematic(clip, number, segment, rng)
 
         portrait = fakes.prepare(self.core, fakes.best_photo(photo_from))
@@ -157,7 +164,9 @@ class Builder:
         return motion
 
     @staticmethod
-    def _as_sharp_as(segment: Segment, box: tuple[float, float, float]) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    def _as_sharp_as(
+        segment: Segment, box: tuple[float, float, float]
+    ) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         """Shrinks rendered frames until the face is as large as in the clip, so that sharpness tells nothing."""
         scale = min(1.0, segment.box[2] / box[2])
         side = max(2, round(512 * scale))

@@ -57,7 +57,9 @@ def best_photo(segment: Segment) -> np.ndarray:
     """The frame that shows the face most frontally with its lips at rest."""
     gaps = aperture(np.array(segment.trace.points))
     at = np.searchsorted(segment.trace.times, segment.trace.crop_times)
-    cost = [abs(a[0]) + abs(a[1]) + 0.5 * abs(a[2]) + 300 * gaps[i] for a, i in zip(segment.trace.angles, at, strict=True)]
+    cost = [
+        abs(a[0]) + abs(a[1]) + 0.5 * abs(a[2]) + 300 * gaps[i] for a, i in zip(segment.trace.angles, at, strict=True)
+    ]
     moment = segment.trace.crop_times[int(np.argmin(cost))]
     return segment.frames[int(np.argmin(np.abs(segment.times - moment)))]
 

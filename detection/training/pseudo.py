@@ -68,7 +68,7 @@ def distort(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         smooth = np.stack([np.convolve(column, kernel, "valid") for column in padded.T], 1)
         local[:, parts] = smooth.reshape(count, len(parts), 3)
     elif kind == "freeze":
-        held = np.arange(count) // int(rng.integers(2, 5)) * int(1)
+        held = np.arange(count) // int(rng.integers(2, 5)) * 1
         step = max(1, count // (held[-1] + 1))
         local[:, parts] = local[np.minimum(held * step, count - 1)][:, parts]
     else:

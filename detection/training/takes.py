@@ -59,9 +59,7 @@ class Take:
     def save(self, folder: Path) -> None:
         """Write NAME.npz, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        meta = {
-            k: getattr(self, k) for k in ("name", "kind", "person", "source", "fold", "person_fold", "facts")
-        }
+        meta = {k: getattr(self, k) for k in ("name", "kind", "person", "source", "fold", "person_fold", "facts")}
         part = folder / f".{self.name}.part.npz"
         arrays = {k: getattr(self, k) for k in ARRAYS}
         np.savez(part, meta=np.array(json.dumps(meta)), **arrays)

@@ -1,0 +1,220 @@
+"""The trained detector: members that never saw some people each, their fusion, calibration and limits of validity.
+
+Each member was trained without one fold of people. On people nobody has seen the members' logits are averaged, and the
+spread between them is part of the uncertainty; on training people, figures come from the member that never saw them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from detection.crops import FOLDER
+from detection.evidence import Lips, Window
+from detection.pixels import PixelConfig, PixelNet, as_tensor
+from detection.sync import FEATURES as SYNC_FEATURES
+from detection.sync import Agreement, agreement
+from vasa_core.errors import WeightsError
+from vasa_core.types import MOTION_RATE
+from vasa_core.weights import read_weights
+
+KIND, VERSION = "detector", "1"
+SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
+BRANCHES = ("pixels", "motion", "sync")
+BATCH = 8  # windows the networks see at once
+
+
+@dataclass(frozen=True)
+class Gauss:
+    """Where embeddings of one class lie: mean (E,), whitening (E, E)."""
+
+    mean: np.ndarray
+    whiten: np.ndarray
+
+    def distance(self, x: np.ndarray) -> np.ndarray:
+        """Mahalanobis distances per square root of dimension, (N,)."""
+        return np.sqrt((((x - self.mean) @ self.whiten) ** 2).mean(1))
+
+
+@dataclass(frozen=True)
+class MotionNet:
+    """Two-layer perceptron on standardised motion features."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    first: np.ndarray
+    first_bias: np.ndarray
+    last: np.ndarray
+    last_bias: np.ndarray
+
+    def logits(self, motion: np.ndarray) -> np.ndarray:
+        """(N, F) -> (N,)."""
+        x = np.clip((motion - self.mean) / self.scale, -4, 4)
+        hidden = np.maximum(x @ self.first.T + self.first_bias, 0)
+        return (hidden @ self.last.T + self.last_bias)[:, 0]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the cross-fitted detectors."""
+
+    pixels: PixelNet
+    motion: MotionNet
+    listener: np.ndarray
+    known: tuple[Gauss, ...]
+    reach: float  # distance that 1 % of held-out takes exceed
+
+    @torch.inference_mode()
+    def look(self, crops: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """crops (N, F, S, S, 3), skin (N, 5, M, M) -> logits of crops, of skin, strangeness (limit 1): (N,)."""
+        parts = []
+        for k in range(0, len(crops), BATCH):
+            shown = as_tensor(crops[k : k + BATCH])
+            flat = torch.from_numpy(skin[k : k + BATCH].astype(np.float32))
+            parts.append([t.numpy() for t in self.pixels(shown, flat)])
+        crop, flat_logit, embedding = (np.concatenate(p) for p in zip(*parts, strict=True))
+        far = np.min([gauss.distance(embedding) for gauss in self.known], axis=0) / self.reach
+        return crop, flat_logit, far
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the branches say about one face, as log-odds of "generated" (uncalibrated), per window or as a whole.
+
+    pixels, motion: (N,) means over members.  spread: (N,) standard deviation of pixels between members.
+    crop, skin: (N,) the two halves of pixels.  strange: (N,), above 1 the faces are unlike anything seen.
+    sync: vector (6,) of lip-sync features, None without speech.  agreements: one per stretch.
+    """
+
+    pixels: np.ndarray
+    motion: np.ndarray
+    spread: np.ndarray
+    crop: np.ndarray
+    skin: np.ndarray
+    strange: np.ndarray
+    sync: np.ndarray | None
+    agreements: tuple[tuple[float, float, Agreement], ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """Members and what turns their answers into a calibrated probability.
+
+    fusion: "full" and "silent" -> weights: bias, then per branch.  branch: name -> (slope, offset) of its own
+    calibration.  sync: bias and weights of the lip-sync features.  generated, authentic: fused log-odds from which and
+    up to which the verdict is given.  figures: what was measured on held-out people.
+    """
+
+    members: tuple[Member, ...]
+    fusion: dict[str, np.ndarray]
+    branch: dict[str, tuple[float, float]]
+    sync: np.ndarray
+    generated: float
+    authentic: float
+    version: str
+    figures: dict[str, Any]
+
+    def score(self, windows: list[Window], lips: Lips | None, voice: np.ndarray, only: int | None = None) -> Scores:
+        """Everything the branches say about one trace. voice: posteriors (N, 14) at 25 Hz from the video's start.
+
+        only: ask this member alone.
+        """
+        members = self.members if only is None else (self.members[only],)
+        crops, skin = np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows])
+        motion = np.stack([w.motion for w in windows])
+        seen = [m.look(crops, skin) for m in members]
+        crop, flat = (np.mean([s[i] for s in seen], axis=0) for i in range(2))
+        both = np.array([s[0] + s[1] for s in seen])
+        stretches: list[tuple[float, float, Agreement]] = []
+        vectors = []
+        for start, stop in sync_stretches(lips):
+            found = [agreement(lips.clock[start:stop], lips.opening[start:stop], voice, m.listener) for m in members]  # type: ignore[union-attr]
+            heard = [a for a in found if a is not None]
+            if heard:
+                vectors.append(np.mean([a.vector() for a in heard], axis=0))
+                stretches.append((float(lips.clock[start]), float(lips.clock[stop - 1]), heard[0]))  # type: ignore[union-attr]
+        return Scores(
+            pixels=both.mean(0),
+            motion=np.mean([m.motion.logits(motion) for m in members], axis=0),
+            spread=both.std(0),
+            crop=crop,
+            skin=flat,
+            strange=np.mean([s[2] for s in seen], axis=0),
+            sync=np.mean(vectors, axis=0) if vectors else None,
+            agreements=tuple(stretches),
+        )
+
+    def branch_logit(self, name: str, value: float) -> float:
+        """Calibrated log-odds of one branch on its own."""
+        slope, offset = self.branch[name]
+        return slope * value + offset
+
+    def sync_logit(self, vector: np.ndarray) -> float:
+        return float(self.sync[0] + vector @ self.sync[1:])
+
+    def fuse(self, pixels: np.ndarray | float, motion: np.ndarray | float, sync: np.ndarray | None) -> np.ndarray:
+        """Calibrated log-odds from branch values: of a whole face with `sync`, of windows with None."""
+        p = self.branch["pixels"][0] * np.asarray(pixels) + self.branch["pixels"][1]
+        m = self.branch["motion"][0] * np.asarray(motion) + self.branch["motion"][1]
+        if sync is None:
+            w = self.fusion["silent"]
+            return w[0] + w[1] * p + w[2] * m
+        w = self.fusion["full"]
+        return w[0] + w[1] * p + w[2] * m + w[3] * self.branch_logit("sync", self.sync_logit(sync))
+
+    @classmethod
+    def from_pretrained(cls, path: Path | None = None) -> Model:
+        """The shipped detector, or the one in `path`. Raises WeightsError."""
+        path = Path(path) if path is not None else FOLDER / "detector.safetensors"
+        tensors, metadata = read_weights(path, KIND, VERSION)
+        try:
+            facts = json.loads(metadata["facts"])
+            members = tuple(_member(tensors, f"{k}.", facts) for k in range(int(facts["members"])))
+            return cls(
+                members=members,
+                fusion={name: np.array(w) for name, w in facts["fusion"].items()},
+                branch={name: (float(a), float(b)) for name, (a, b) in facts["branch"].items()},
+                sync=np.array(facts["sync"]),
+                generated=float(facts["generated"]),
+                authentic=float(facts["authentic"]),
+                version=str(facts["version"]),
+                figures=dict(facts["figures"]),
+            )
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"The weights file {path} does not hold a detector ({type(error).__name__}); install Candor again."
+            ) from None
+
+
+def _member(tensors: dict[str, np.ndarray], start: str, facts: dict[str, Any]) -> Member:
+    own = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    config = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["pixels"].items()}
+    net = PixelNet(PixelConfig(**config))
+    state = {n.removeprefix("pixels."): torch.from_numpy(t) for n, t in own.items() if n.startswith("pixels.")}
+    net.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})
+    known = tuple(Gauss(own[f"known{c}.mean"], own[f"known{c}.whiten"]) for c in range(2))
+    motion = MotionNet(**{name: own[f"motion.{name}"] for name in MotionNet.__dataclass_fields__})
+    return Member(net.eval(), motion, own["listener"], known, float(own["reach"][0]))
+
+
+def sync_stretches(lips: Lips | None) -> list[tuple[int, int]]:
+    """(first, last + 1) frames of the stretches whose lips are compared with the voice."""
+    if lips is None:
+        return []
+    size = round(SYNC_STRETCH * MOTION_RATE)
+    count = len(lips.clock)
+    if count <= size + 10:
+        return [(0, count)]
+    return [(k, k + size) for k in range(0, count - size + 1, size)]
+
+
+def sigmoid(x: np.ndarray | float) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+
+
+__all__ = ["BRANCHES", "SYNC_FEATURES", "Gauss", "Member", "Model", "MotionNet", "Scores", "sigmoid", "sync_stretches"]
