@@ -194,7 +194,7 @@ class Model:
 def _member(tensors: dict[str, np.ndarray], start: str, facts: dict[str, Any]) -> Member:
     own = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
     config = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["pixels"].items()}
-    net = PixelNet(PixelConfig(**config))
+    net = PixelNet(PixelConfig(**config))  # type: ignore[arg-type]
     state = {n.removeprefix("pixels."): torch.from_numpy(t) for n, t in own.items() if n.startswith("pixels.")}
     net.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})
     known = tuple(Gauss(own[f"known{c}.mean"], own[f"known{c}.whiten"]) for c in range(2))

@@ -89,7 +89,7 @@ class PixelNet(nn.Module):
     def see(self, crops: torch.Tensor) -> torch.Tensor:
         """float (B, 3, S, S) in 0..255 -> (B, 6, S, S): colours about zero, and three residuals of the luma."""
         luma = (crops * crops.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-        residual = nn.functional.conv2d(luma, self.residuals, padding=2)
+        residual = nn.functional.conv2d(luma, self.residuals, padding=2)  # type: ignore[arg-type]  # a buffer
         residual = residual.clamp(-_LOUDNESS, _LOUDNESS) / self.config.residual
         return torch.cat([(crops - 128) / 64, residual], 1)
 

@@ -30,16 +30,20 @@ from detection.training.degrade import Settings, degrade, draw
 from detection.training.fakes import Segment, follow_one
 from detection.training.pseudo import blend, distort
 from detection.training.split import FOLDS, Clip, clips
-from detection.training.takes import KINDS, REAL, Take, load_takes, no_pixels
+from detection.training.takes import GENERATED, KINDS, PARTIAL, REAL, Take, load_takes, no_pixels
+from vasa_core.face.portrait import Portrait
 from vasa_core.pipeline import TalkingFace
 from vasa_core.training.media import read_frames, read_sound
-from vasa_core.types import SAMPLE_RATE
+from vasa_core.types import FRAME_SIZE, SAMPLE_RATE, Controls, Motion
 
 SKIP = 0.35  # seconds at the beginning of every clip that are not used
-SEGMENT = 2.7  # seconds
-LEAST_SEGMENT = 2.1
+SEGMENT = 2.4  # seconds
+LEAST_SEGMENT = 2.05
 HOP = 0.6  # seconds between windows in training
-MOST_SEGMENTS = 4  # of one clip
+MOST_SEGMENTS = 3  # of one clip
+
+
+Box = tuple[float, float, float]  # centre x, y and size of a face, pixels
 
 
 class Builder:
@@ -51,6 +55,7 @@ class Builder:
         self.tracker = Tracker(self.core.detector, FollowConfig(search_every=60.0))  # one face, which is there at once
         self.voices = fakes.voices(data / "speech", FOLDS)
         self.skipped: Counter[str] = Counter()
+        self._last: tuple[str, Motion | None] = ("", None)
 
     def build(self, clip: Clip) -> None:
         """All takes of a clip that are not there yet."""
@@ -60,10 +65,13 @@ class Builder:
         before: Segment | None = None
         for number, segment in enumerate(self._segments(clip)):
             # The photo comes from another moment of the clip than the movement, where there is one.
-            source = before or segment
-            self._takes_of(clip, number, segment, source)
+            self._takes_of(clip, number, segment, before or segment)
             before = segment
         marker.touch()
+
+    def _random(self, clip: Clip, number: int, what: str) -> np.random.Generator:
+        """A generator for one purpose, so that what is skipped changes nothing else."""
+        return np.random.default_rng([self.seed, zlib.crc32(clip.name.encode()), number, zlib.crc32(what.encode())])
 
     def _segments(self, clip: Clip) -> Iterator[Segment]:
         sound = read_sound(clip.path)
@@ -98,92 +106,89 @@ class Builder:
         return Segment(frames, np.array(times) - times[0], piece, trace)
 
     def _takes_of(self, clip: Clip, number: int, segment: Segment, photo_from: Segment) -> None:
-        rng = np.random.default_rng([self.seed, zlib.crc32(clip.name.encode()), number])
+        rng = self._random(clip, number, "settings")
         settings = [draw(rng, segment.box[2]) for _ in range(2)]
         own = rng.random(6)  # which of the rarer kinds this segment gets
 
-        def made(kind: str, variant: int, frames: list[np.ndarray], times: np.ndarray, box: tuple, voice: np.ndarray,
-                 photo: int = 0) -> None:  # fmt: skip
-            # The mark is tossed anew for every take, so that it goes with neither class.
-            drawn = Settings(**{**settings[variant].to_dict(), "marked": bool(rng.random() < 0.5)})
+        def wanted(kind: str, variant: int) -> bool:
+            return not (self.out / f"{clip.name}.{number}.{kind}{variant}.npz").exists()
+
+        def made(
+            kind: str, variant: int, frames: list[np.ndarray], times: np.ndarray, box: Box, voice: np.ndarray
+        ) -> None:
+            # The mark is tossed for every take on its own, so that it goes with neither class.
+            marked = bool(self._random(clip, number, f"mark{kind}{variant}").random() < 0.5)
+            drawn = Settings(**{**settings[variant].to_dict(), "marked": marked})
             self._take(clip, number, kind, variant, frames, times, box, voice, drawn)
 
-        made(REAL, 0, segment.frames, segment.times, segment.box, segment.sound)
-        made(REAL, 1, segment.frames, segment.times, segment.box, segment.sound)
+        for variant in range(2):
+            if wanted(REAL, variant):
+                made(REAL, variant, segment.frames, segment.times, segment.box, segment.sound)
         points = np.array(segment.trace.points)
-        if own[0] < 0.35 and len(points) == len(segment.frames):
-            made(
-                "blended",
-                int(own[1] < 0.5),
-                blend(segment.frames, points, rng),
-                segment.times,
-                segment.box,
-                segment.sound,
-            )
-        self._kinematic(clip, number, segment, rng)
+        variant = int(own[1] < 0.5)
+        if own[0] < 0.3 and len(points) == len(segment.frames) and wanted("blended", variant):
+            frames = blend(segment.frames, points, self._random(clip, number, "blended"))
+            made("blended", variant, frames, segment.times, segment.box, segment.sound)
+        if wanted("kinematic", 0):
+            self._kinematic(clip, number, segment, self._random(clip, number, "kinematic"))
 
         portrait = fakes.prepare(self.core, fakes.best_photo(photo_from))
         if portrait is None:
             self.skipped["no portrait"] += 1
             return
         box, rate, seconds = fakes.portrait_box(portrait), segment.rate, float(segment.times[-1])
-        native = self._as_sharp_as(segment, box)
+        native, small = self._as_sharp_as(segment, box)
         motion = fakes.performance(segment.trace, self.core)
-        quiet = np.zeros(0, np.float32)
 
-        def show(motion: object, controls: object, rate: float) -> tuple[list[np.ndarray], np.ndarray]:
-            frames = native(fakes.render(self.core, portrait, motion, rate, controls))  # type: ignore[arg-type]
-            return frames, np.arange(len(frames)) / rate
+        def show(kind: str, variant: int, moves: Motion, controls: Controls, rate: float, voice: np.ndarray) -> None:
+            frames = native(fakes.render(self.core, portrait, moves, rate, controls))
+            made(kind, variant, frames, np.arange(len(frames)) / rate, small, voice)
 
-        small = self._scaled(segment, box)
-        frames, times = show(motion, fakes.random_controls(rng, False), rate)
-        made("self", 0, frames, times, small, segment.sound)
+        if wanted("self", 0):
+            show("self", 0, motion, Controls(), rate, segment.sound)
+        chance = self._random(clip, number, "voice")
         varied = own[2] < 0.5
-        controls = fakes.random_controls(rng, varied)
+        controls = fakes.random_controls(chance, varied)
         pool = self.voices[clip.fold]
-        driven, voice = fakes.spoken(self.core, pool[int(rng.integers(len(pool)))], seconds, controls, rng)
-        frames, times = show(driven, controls, rate if own[3] < 0.6 else 40.0)
-        made("controls" if varied else "audio", 1, frames, times, small, voice if clip.sound else quiet)
-        if own[4] < 0.3:
-            other = fakes.cut_motion(self._other(clip, motion), 0, seconds)
-            frames, times = show(other, fakes.random_controls(rng, False), rate)
-            made("cross", 1, frames, times, small, segment.sound)
-        if own[5] < 0.4:
+        driven, voice = fakes.spoken(self.core, pool[int(chance.integers(len(pool)))], seconds, controls, chance)
+        kind = "controls" if varied else "audio"
+        if wanted(kind, 1):
+            quiet = np.zeros(0, np.float32)
+            show(kind, 1, driven, controls, rate if own[3] < 0.6 else 40.0, voice if clip.sound else quiet)
+        if own[4] < 0.25 and wanted("cross", 1):
+            show("cross", 1, self._other(clip, motion), Controls(), rate, segment.sound)
+        if own[5] < 0.35 and wanted("mouth", 0):
             edited = self._mouth(segment, portrait, motion, driven)
             if edited is not None:
                 made("mouth", 0, edited, segment.times[: len(edited)], segment.box, segment.sound)
         self._last = (clip.person, motion)
 
-    _last: tuple[str, object] = ("", None)
-
-    def _other(self, clip: Clip, motion):  # type: ignore[no-untyped-def]
-        """The movement of somebody else, from the clip before; mirrored movement of the same person at the start."""
+    def _other(self, clip: Clip, motion: Motion) -> Motion:
+        """The movement of the person before, or of the same one where there is none as long."""
         person, other = self._last
-        if other is not None and person != clip.person and len(other) >= len(motion):  # type: ignore[arg-type]
-            return other
-        return motion
+        if other is None or person == clip.person or len(other) < len(motion):
+            return motion
+        return fakes.cut_motion(other, 0, motion.seconds)
 
     @staticmethod
-    def _as_sharp_as(
-        segment: Segment, box: tuple[float, float, float]
-    ) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
-        """Shrinks rendered frames until the face is as large as in the clip, so that sharpness tells nothing."""
-        scale = min(1.0, segment.box[2] / box[2])
-        side = max(2, round(512 * scale))
-        return lambda frames: [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in frames]
+    def _as_sharp_as(segment: Segment, box: Box) -> tuple[Callable[[list[np.ndarray]], list[np.ndarray]], Box]:
+        """Shrinks rendered frames until the face is as large as in the clip, so that sharpness tells nothing; and
+        where the face is then."""
+        side = max(2, round(FRAME_SIZE * min(1.0, segment.box[2] / box[2])))
+        scale = side / FRAME_SIZE
 
-    @staticmethod
-    def _scaled(segment: Segment, box: tuple[float, float, float]) -> tuple[float, float, float]:
-        scale = max(2, round(512 * min(1.0, segment.box[2] / box[2]))) / 512
-        return box[0] * scale, box[1] * scale, box[2] * scale
+        def shrink(frames: list[np.ndarray]) -> list[np.ndarray]:
+            return [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in frames]
 
-    def _mouth(self, segment: Segment, portrait, motion, driven):  # type: ignore[no-untyped-def]
+        return shrink, (box[0] * scale, box[1] * scale, box[2] * scale)
+
+    def _mouth(self, segment: Segment, portrait: Portrait, motion: Motion, driven: Motion) -> list[np.ndarray] | None:
         """Real frames with a mouth that speaks other words."""
         count = min(len(motion), len(driven))
         words = motion.dynamics[:count].copy()
         words[:, 7:] = driven.dynamics[:count, 7:]  # the mouth's coordinates; lids, gaze and brows stay
-        spoken = type(motion)(motion.pose[:count], words, motion.rate)
-        drawn = fakes.render(self.core, portrait, spoken, segment.rate, fakes.Controls())
+        spoken = Motion(motion.pose[:count], words, motion.rate)
+        drawn = fakes.render(self.core, portrait, spoken, segment.rate, Controls())
         trace = follow_one(self.tracker, drawn, np.arange(len(drawn)) / segment.rate)
         if trace is None or len(drawn) < 20:
             return None
@@ -280,10 +285,16 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "dev"), default="train", help="dev is for measuring only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N clips")
+    parser.add_argument("--renew", action="store_true", help="make the generator's takes anew, after it has changed")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.renew:
+        for path in [p for kind in (*GENERATED, *PARTIAL) for p in options.output.glob(f"*.{kind}[01].npz")]:
+            path.unlink()
+        for path in options.output.glob(".*.done"):
+            path.unlink()
     builder = Builder(options.data, options.output, options.seed)
     todo = [clip for clip in clips(options.data) if clip.split == options.split]
     if options.limit:

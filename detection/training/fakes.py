@@ -153,7 +153,8 @@ def mouth_only(segment: Segment, drawn: list[np.ndarray], drawn_trace: Trace) ->
         source = drawn[index]
         if scale < 0.8:  # average first, as a camera would
             small = (round(source.shape[1] * scale), round(source.shape[0] * scale))
-            source, matrix = cv2.resize(source, small, interpolation=cv2.INTER_AREA), matrix.copy()
+            source = np.asarray(cv2.resize(source, small, interpolation=cv2.INTER_AREA))
+            matrix = matrix.copy()
             matrix[:, :2] /= scale
         moved = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         ring = [2, 98, 327, 205, 425, 215, 435, 152, 148, 377, 176, 400, 149, 378]
@@ -164,9 +165,9 @@ def mouth_only(segment: Segment, drawn: list[np.ndarray], drawn_trace: Trace) ->
         if not inside.any():
             return None
         width = float(np.ptp(own[:FACE_POINTS, 0]))
-        mask = cv2.GaussianBlur(mask, (0, 0), max(1.0, 0.03 * width))[..., None]
+        soft = cv2.GaussianBlur(mask, (0, 0), max(1.0, 0.03 * width))[..., None]
         gain = (frame[inside].mean(0) + 1) / (moved[inside].mean(0) + 1)
-        out.append(np.clip(frame * (1 - mask) + moved * gain * mask, 0, 255).astype(np.uint8))
+        out.append(np.clip(frame * (1 - soft) + moved * gain * soft, 0, 255).astype(np.uint8))
     return out
 
 
