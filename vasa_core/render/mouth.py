@@ -1,8 +1,9 @@
 """What shows between the lips: teeth on the skull, teeth on the jaw, a tongue, and the dark behind them.
 
 Baked once per portrait in pixels of the resting face, lit and tinted after the photo; per frame three small affine
-warps inside the lip contour. Proportions are those of an average mouth 50 mm wide: central incisors 8.5 mm, their
-edges 2 to 3 mm below the resting upper lip (Vig and Brundo, J Prosthet Dent 39(5), 1978).
+warps inside the lip contour. Edges are drawn; how bright and how red the inside is where, for this shape of the lips,
+was learned from real mouths (`render/interior.py`). Proportions are those of an average mouth 50 mm wide: central
+incisors 8.5 mm, their edges 2 to 3 mm below the resting upper lip (Vig and Brundo, J Prosthet Dent 39(5), 1978).
 """
 
 from __future__ import annotations
@@ -10,40 +11,37 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vasa_core.face.geometry import CHIN, FOREHEAD, LOWER_LIP, OVAL, UPPER_LIP
+from vasa_core.face.geometry import LOWER_LIP, OVAL, UPPER_LIP, smoothstep
 from vasa_core.face.portrait import Portrait
+from vasa_core.render import interior
 from vasa_core.render.contour import SoftPolygon, bounds
+from vasa_core.render.interior import Interior, mouth_frame, shape_features
 
 # Half arches from the middle out: tooth widths as seen from the front, in mouth widths.
 UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045)
 LOWER_TEETH = (0.092, 0.098, 0.098, 0.070, 0.050)
 UPPER_EDGE = 0.045  # of the upper incisors below the resting lip line, in mouth widths
 LOWER_EDGE = 0.045  # of the lower incisors below the resting lip line
-TOOTH_LENGTH = 0.24  # as far as lips ever bare them, in mouth widths
+UPPER_LENGTH, LOWER_LENGTH = 0.24, 0.17  # as far as lips ever bare them, in mouth widths; below is the gum
 DRAW_SCALE = 4  # teeth are drawn this much larger, then averaged down
+LEARNED_LIGHT, LEARNED_COLOUR = 0.75, 0.3  # shares of the broad tone that are learned, not drawn: teeth stay ivory
+BROAD = 0.07  # scale of what counts as broad, in mouth widths
+FLOOR = 14.0  # luma steps; keeps ratios of dark tones sane
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LIP_POINTS = np.concatenate([UPPER_LIP, LOWER_LIP])
 
 
 class Mouth:
     """The inside of one portrait's mouth."""
 
-    def __init__(self, portrait: Portrait) -> None:
-        face = portrait.neutral.astype(np.float64)
+    def __init__(self, portrait: Portrait, network: Interior) -> None:
+        self._network = network
         self._contour = SoftPolygon(UPPER_LIP, LOWER_LIP, feather=0.8 * portrait.softness)
-        across = face[UPPER_LIP[-1]] - face[UPPER_LIP[0]]
-        self.width = float(np.linalg.norm(across))
-        down = face[CHIN] - face[FOREHEAD]
-        across /= self.width
-        down = down - across * (down @ across)
-        down /= np.linalg.norm(down)
-        back = np.cross(across, down)
-        behind = 0.08 * self.width * back  # teeth stand behind the lips
-        seam = (face[13] + face[14]) / 2 + behind
         # Three resting points on the skull, and the same three on the jaw, carry everything.
-        self.anchors = np.stack([seam, seam + across * self.width, seam + down * self.width])
+        self.anchors, self.width = mouth_frame(portrait.neutral)
         self.lit = self._light(portrait)
         tones = self._tones(portrait)
-        self._dark, self._lips = tones["dark"], tones["lips"]
+        self._dark, self._lips, self._full = tones["dark"], tones["lips"], tones["teeth"]
         size = int(np.ceil(1.3 * self.width))
         self._origin = np.array([size / 2, size / 2])  # of the seam's middle inside the baked layers
         # Who smiles in the photo bares the upper teeth: they reach down to where the photo's lips were apart.
@@ -72,18 +70,15 @@ class Mouth:
         """RGB colours (3,) of teeth, flesh and the dark, in the light and the palette of this picture."""
         skin = np.median(portrait.texture[_inside(portrait, OVAL)], axis=0)
         red = np.median(portrait.texture[_inside(portrait, LIP_POINTS)], axis=0)
-        chroma = float((skin.max() - skin.min()) / max(skin.max(), 1.0))
-        colour = np.clip((chroma - 0.02) / 0.12, 0, 1)  # 0 for black and white pictures and pale statues
+        chroma = max(float((x.max() - x.min()) / max(x.max(), 1.0)) for x in (skin, red))
+        colour = np.clip((chroma - 0.05) / 0.18, 0, 1)  # 0 for black and white pictures and pale statues
+        self._colour = float(colour)
 
         def toned(rgb: np.ndarray) -> np.ndarray:
             grey = np.full(3, rgb @ [0.299, 0.587, 0.114])
             return grey + (rgb - grey) * colour
 
-        # Teeth are ivory under the light that gives the skin its colour: the cast of the picture is the skin's colour
-        # over that of average skin.
-        cast = (skin + 12) / (np.array([205.0, 160.0, 135.0]) + 12)
-        cast = cast / cast.max()
-        ivory = np.array([245.0, 232.0, 212.0]) * (0.45 + 0.55 * cast) * min(0.34 + 0.80 * self.lit, 1.0)
+        ivory = tooth_colour(skin, self.lit)
         teeth = toned(0.80 * ivory + 0.20 * np.minimum(skin * 1.15, 255))
         flesh = toned(0.5 * np.array([176.0, 92.0, 88.0]) * (0.3 + 0.8 * self.lit) + 0.5 * red)
         own = self._own_teeth(portrait)
@@ -118,7 +113,9 @@ class Mouth:
         across = np.abs(np.abs(x) - centre) / (widths[tooth] / 2)  # 0 in the middle of a tooth, 1 at its sides
         outward = centre / ends[-1]
         # The arch bends away: outer teeth end a little higher and catch less light.
-        along = side * (y - edge + 0.05 * outward**2) / TOOTH_LENGTH  # 0 at the biting edge, 1 at the root
+        along = (
+            side * (y - edge + 0.05 * outward**2) / (UPPER_LENGTH if side < 0 else LOWER_LENGTH)
+        )  # 0 at the biting edge, 1 at the root
         inside = (along > 0.14 * across**4) & (along < 1) & (across < 0.98)
         shade = (1 - 0.10 * across**2.5) * (1 - 0.6 * outward**1.6) * (1 - 0.22 * np.clip(along, 0, 1))
         layer = np.dstack([shade[..., None] * tone, np.ones_like(shade)]) * inside[..., None]
@@ -131,7 +128,7 @@ class Mouth:
         rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
         x = (columns - size / 2) / (0.36 * self.width)
         y = (rows - size / 2) / (0.30 * self.width)
-        edge = np.clip((1 - np.hypot(x, y - 1.0)) * 6, 0, 1)
+        edge = smoothstep(1 - np.hypot(x, y - 1.0), 0, 0.4)
         shade = (
             (0.62 + 0.30 * np.exp(-((y - 0.45) ** 2) * 3))
             * (1 - 0.25 * np.abs(x))
@@ -175,9 +172,39 @@ class Mouth:
         lifted[:lip] = 0
         upper_lip = cv2.GaussianBlur(lifted, (0, 0), blur * 0.8)[..., None]
         inside *= np.clip(0.48 + 0.42 * depth + 0.36 * upper_lip, 0, 1)
+        inside = self._tone(inside, mask, points, skull, jaw, corner)
         mask = mask * shown
         patch = frame[top:bottom, left:right]
         patch[:] = np.clip(patch * (1 - mask) + inside * mask + 0.5, 0, 255).astype(np.uint8)
+
+    def _tone(
+        self,
+        inside: np.ndarray,
+        mask: np.ndarray,
+        points: np.ndarray,
+        skull: np.ndarray,
+        jaw: np.ndarray,
+        corner: np.ndarray,
+    ) -> np.ndarray:
+        """`inside` (h, w, 3) with its broad light and colour drawn towards those of real mouths of this shape."""
+        height, width = inside.shape[:2]
+        learned = self._network(shape_features(points[interior.LIPS, :2], skull, jaw))
+        rows, columns = learned.shape[:2]
+        axes = np.column_stack([skull[1] - skull[0], skull[2] - skull[0]])
+        cell = np.array([interior.RIGHT - interior.LEFT, interior.BOTTOM - interior.TOP]) / [columns, rows]
+        start = skull[0] + axes @ (np.array([interior.LEFT, interior.TOP]) + cell / 2) - corner
+        matrix = np.column_stack([axes * cell, start])
+        learned = cv2.warpAffine(
+            learned, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        grey = learned @ LUMA
+        learned = (grey[..., None] + (learned - grey[..., None]) * self._colour) * self._full
+        blur = max(BROAD * float(np.linalg.norm(axes[:, 0])), 1.0)
+        weight = cv2.GaussianBlur(mask, (0, 0), blur)[..., None] + 1e-3
+        broad = cv2.GaussianBlur(inside * mask, (0, 0), blur) / weight
+        ratio = np.clip((learned + FLOOR) / (broad + FLOOR), 0.3, 3.0)
+        light = (ratio @ LUMA)[..., None]
+        return inside * light**LEARNED_LIGHT * (ratio / light) ** LEARNED_COLOUR
 
     def _place(
         self, anchors: np.ndarray, corner: np.ndarray, size: tuple[int, int], layer: np.ndarray, drop: float = 0.0
@@ -190,6 +217,17 @@ class Mouth:
         if 0 < zoom < 0.8:  # averaged before it is made smaller, or the gaps between teeth would flicker
             layer = cv2.GaussianBlur(layer, (0, 0), 0.4 / zoom)
         return cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def tooth_colour(skin: np.ndarray, light: float) -> np.ndarray:
+    """RGB (3,) of teeth where the skin has the median colour `skin` (3,) and its lit part the luma `light` in 0..1.
+
+    Teeth are ivory under the light that gives the skin its colour: the cast of the picture is the skin's colour over
+    that of average skin.
+    """
+    cast = (skin + 12) / (np.array([205.0, 160.0, 135.0]) + 12)
+    cast = cast / cast.max()
+    return np.asarray(np.array([245.0, 232.0, 212.0]) * (0.45 + 0.55 * cast) * min(0.34 + 0.80 * light, 1.0))
 
 
 def _inside(portrait: Portrait, points: np.ndarray) -> np.ndarray:

@@ -28,12 +28,12 @@ from vasa_core.face.geometry import (
 from vasa_core.face.portrait import MARGIN, Portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.render.eyes import affine, eyes_of
+from vasa_core.render.interior import JAW, Interior
 from vasa_core.render.mesh import build_sheet
 from vasa_core.render.mouth import Mouth
 from vasa_core.render.warp import FRAME, WHOLE, Warp, Window, blend, oversample
 from vasa_core.types import FRAME_SIZE, MAX_FPS, Controls, Motion
 
-JAW = np.array([CHIN, 148, 377, 175, 199, 200, 14, 17, 87, 317])  # chin and lower lip: the jaw as the mouth sees it
 MEETING = [(UPPER_LIP[1:-1], LOWER_LIP[1:-1])] + [(UPPER_LID[s][1:-1], LOWER_LID[s][1:-1]) for s in ("left", "right")]
 
 
@@ -87,12 +87,17 @@ class LiveRenderer:
         space: FaceSpace,
         config: RendererConfig = RendererConfig(),
         view: View | None = None,
+        interior: Interior | None = None,
     ) -> None:
+        """view: what is drawn, None for the 512 x 512 frame.  interior: None for the shipped one.
+
+        Raises WeightsError.
+        """
         self.config = config
         self._portrait = portrait
         self._shown = view or View(FRAME, WHOLE, oversample(portrait.person), portrait.plate)
         self._sheet = build_sheet(portrait)
-        self._mouth = Mouth(portrait)
+        self._mouth = Mouth(portrait, interior or Interior.from_pretrained())
         self._eyes = eyes_of(portrait)
         points = self._shown.texture.from_canvas(portrait.landmarks[:, :2])
         self._person = self._mouth.seal_lips(self._shown.person, points)
