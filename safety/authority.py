@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,6 +33,9 @@ class Authority:
 
     chain_pem: leaf first, root last.  anchor_pem: the root; a manifest is Trusted when its chain ends there.
     fingerprint: SHA-256 of the root, hex.  development: made here, vouched for by nobody else.
+    timestamp_url: of an RFC 3161 authority that is asked at every signing (CANDOR_TIMESTAMP_URL), empty for none.
+    timestamp_anchor: PEM of that authority's root (CANDOR_TIMESTAMP_ANCHOR), to judge time-stamps by; it vouches for
+    nothing else.
     """
 
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -39,6 +43,8 @@ class Authority:
     anchor_pem: str
     fingerprint: str
     development: bool
+    timestamp_url: str = ""
+    timestamp_anchor: str = ""
 
     def sign(self, data: bytes) -> bytes:
         """ES256 signature, DER."""
@@ -47,6 +53,19 @@ class Authority:
 
 def load_authority(folder: Path, environment: Mapping[str, str]) -> Authority:
     """The authority of the environment, else the development one in `folder`. Raises AuthorityError."""
+    url = environment.get("CANDOR_TIMESTAMP_URL", "").strip()
+    if url and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+        raise AuthorityError("CANDOR_TIMESTAMP_URL is no web address. Give one that starts with http:// or https://.")
+    given = environment.get("CANDOR_TIMESTAMP_ANCHOR", "").strip()
+    anchor = from_environment("CANDOR_TIMESTAMP_ANCHOR", given) if given else b""
+    try:
+        x509.load_pem_x509_certificates(anchor) if anchor else None
+    except ValueError as error:
+        raise AuthorityError("CANDOR_TIMESTAMP_ANCHOR is no PEM certificate. Give the authority's root.") from error
+    return replace(_load_signer(folder, environment), timestamp_url=url, timestamp_anchor=anchor.decode())
+
+
+def _load_signer(folder: Path, environment: Mapping[str, str]) -> Authority:
     key, chain = (
         environment.get("CANDOR_SIGNING_KEY"),
         environment.get("CANDOR_SIGNING_CHAIN"),

@@ -11,66 +11,60 @@ import io
 import json
 import unicodedata
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import c2pa  # type: ignore[import-untyped]
 import cv2
+import numpy as np
 
 from safety.authority import Authority
+from safety.declaration import (
+    BADGE_LABEL,
+    CLAIM_THUMBNAIL,
+    CLIP_LABEL,
+    CONSENT_LABEL,
+    GENERATOR,
+    GENERATOR_VERSION,
+    PHOTO_THUMBNAIL,
+    TRAINING_LABEL,
+    WATERMARK_ALGORITHM,
+    WATERMARK_LABEL,
+    Declaration,
+    definition,
+    small_jpeg,
+)
 from safety.errors import SigningFailed
 from vasa_core.types import PLAYBACK_RATE, Photo, Speech
 
-GENERATOR = "Candor"
-GENERATOR_VERSION = "0.1.0"
-TRAINED_ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-WATERMARK_LABEL = "org.candor.watermark"
-CONSENT_LABEL = "org.candor.consent"
-TRAINING_LABEL = "cawg.training-mining"
-WATERMARK_ALGORITHM = "org.candor.dct-ss.1"
-
 # Assertions the signer vouches for; without the list only the content hash would be.
 ACTION_LABELS = ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3"]
-CREATED_LABELS = [*ACTION_LABELS, WATERMARK_LABEL, CONSENT_LABEL, TRAINING_LABEL]
+OWN_LABELS = [WATERMARK_LABEL, CONSENT_LABEL, CLIP_LABEL, BADGE_LABEL]
+CREATED_LABELS = [
+    *ACTION_LABELS,
+    *OWN_LABELS,
+    TRAINING_LABEL,
+    "c2pa.thumbnail.claim",
+    "c2pa.thumbnail.ingredient",
+]
 PHOTO_TYPES = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "heic", "heif", "avif", "gif", "tiff")}
 AUDIO_TYPES = {"audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp4", "audio/flac", "video/mp4", "video/quicktime"}
 # Extended key usages a claim signer may have: emailProtection, documentSigning, C2PA claim signing.
 KEY_USAGES = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1")
 MAX_CLAIMS, MAX_TEXT = 40, 300  # what is shown of a stranger's manifest
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What a manifest of ours says beyond "generated"; no personal data. `to_assertions` gives the JSON."""
-
-    watermark_id: str
-    record_id: str
-    record_sha256: str
-    photo_commitment: str
-    speech_commitment: str
-    basis: str
-    log_index: int
-    log_root: str
-
-    def to_assertions(self) -> list[dict[str, Any]]:
-        mark = {"alg": WATERMARK_ALGORITHM, "id": self.watermark_id, "chroma": "invisible-watermark/dwtDctSvd/36"}
-        consent = {
-            "record_id": self.record_id,
-            "record_sha256": self.record_sha256,
-            "photo_commitment": self.photo_commitment,
-            "speech_commitment": self.speech_commitment,
-            "basis": self.basis,
-            "log_index": self.log_index,
-            "log_root": self.log_root,
-        }
-        return [{"label": WATERMARK_LABEL, "data": mark}, {"label": CONSENT_LABEL, "data": consent}]
+__all__ = ["GENERATOR", "WATERMARK_ALGORITHM", "Declaration", "ManifestReading", "ManifestSigner"]
 
 
 @dataclass(frozen=True)
 class ManifestReading:
     """What a file's manifest says. Strings come from the file: escape them before showing.
 
-    state: "Trusted", "Valid" (intact, signer unknown here), "Invalid" (altered or broken) or "none".
+    state:  "Trusted", "Valid" (intact, but the signer is unknown here or the certificate has expired), "Invalid"
+            (altered or broken) or "none".
+    ours:   this installation signed the manifest, whether or not it fits the file it was found in.
+    clip, badge: our own assertions, as `watermark` and `consent`; empty in others' manifests.
+    signed_at:  what the time-stamp says (RFC 3339), empty without one.
+    time_stamp: "trusted" by the authority set here, "unknown" (intact, from one that is not), "" (none).
     """
 
     state: str
@@ -84,6 +78,11 @@ class ManifestReading:
     ingredients: tuple[dict[str, str], ...] = ()
     watermark: dict[str, Any] = field(default_factory=dict)
     consent: dict[str, Any] = field(default_factory=dict)
+    clip: dict[str, Any] = field(default_factory=dict)
+    badge: dict[str, Any] = field(default_factory=dict)
+    ours: bool = False
+    signed_at: str = ""
+    time_stamp: str = ""
 
 
 class ManifestSigner:
@@ -91,26 +90,27 @@ class ManifestSigner:
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._context = c2pa.Context.from_dict(
-            {
-                "version": 1,
-                "verify": {
-                    "remote_manifest_fetch": False,
-                    "ocsp_fetch": False,
-                    "verify_trust": True,
-                    "verify_after_sign": True,
-                },
-                "trust": {"user_anchors": authority.anchor_pem, "trust_config": "\n".join(KEY_USAGES) + "\n"},
-                "builder": {
-                    "thumbnail": {"enabled": False},  # a picture of the person has no place in the manifest
-                    "claim_generator_info": {"name": GENERATOR, "version": GENERATOR_VERSION},
-                    "created_assertion_labels": CREATED_LABELS,
-                },
-            }
-        )
+        self._context = _context(authority.anchor_pem)
+        # Only time-stamps are judged by it: who may stamp the time may not thereby sign manifests.
+        stamper = authority.timestamp_anchor
+        self._stamps = _context(authority.anchor_pem + stamper) if stamper else None
 
-    def sign(self, mp4: bytes, title: str, photo: Photo, speech: Speech, declaration: Declaration) -> bytes:
-        """The same video with a signed manifest in it. Raises SigningFailed."""
+    def sign(
+        self,
+        mp4: bytes,
+        title: str,
+        photo: Photo,
+        speech: Speech,
+        declaration: Declaration,
+        still: np.ndarray | None = None,
+    ) -> bytes:
+        """The same video with a signed manifest in it, time-stamped where an authority for that is set.
+
+        still: uint8 (H, W, 3) RGB for the claim's thumbnail; left out where the declaration allows no pictures.
+        Raises SigningFailed, also when the time-stamping authority does not answer.
+        """
+        if not declaration.pictured:
+            still = None
         failures: list[BaseException] = []
 
         def sign_claim(data: bytes) -> bytes:
@@ -124,15 +124,25 @@ class ManifestSigner:
         try:
             with (
                 c2pa.Signer.from_callback(
-                    sign_claim, c2pa.C2paSigningAlg.ES256, self._authority.chain_pem, None
+                    sign_claim,
+                    c2pa.C2paSigningAlg.ES256,
+                    self._authority.chain_pem,
+                    self._authority.timestamp_url or None,
                 ) as signer,
-                c2pa.Builder(_definition(title, declaration), self._context) as builder,
+                c2pa.Builder(definition(title, declaration, still is not None), self._context) as builder,
             ):
-                for label, (mime, data) in (
-                    ("portrait", self._photo_file(photo)),
-                    ("speech", self._speech_file(speech)),
+                if still is not None:
+                    builder.add_resource("claim.jpg", io.BytesIO(small_jpeg(still, CLAIM_THUMBNAIL)))
+                sound = self._speech_file(speech)
+                for label, relationship, (mime, data) in (
+                    ("portrait", "inputTo", self._photo_file(photo)),
+                    ("speech", "inputTo", sound),
+                    ("sound", "componentOf", sound),
                 ):
-                    ingredient = {"title": label, "relationship": "inputTo", "label": label}
+                    ingredient: dict[str, Any] = {"title": label, "relationship": relationship, "label": label}
+                    if label == "portrait" and declaration.pictured:
+                        builder.add_resource("photo.jpg", io.BytesIO(small_jpeg(photo.pixels, PHOTO_THUMBNAIL)))
+                        ingredient["thumbnail"] = {"format": "image/jpeg", "identifier": "photo.jpg"}
                     builder.add_ingredient(ingredient, mime, io.BytesIO(data))
                 builder.sign(signer, "video/mp4", io.BytesIO(mp4), signed)
         except c2pa.C2paError as error:
@@ -144,7 +154,13 @@ class ManifestSigner:
         """The manifest inside an open file; never raises for content."""
         try:
             with c2pa.Reader(mime, file, context=self._context) as reader:
-                return _reading(reader)
+                reading = _reading(reader)
+            if reading.signed_at and self._stamps is not None:
+                file.seek(0)
+                with c2pa.Reader(mime, file, context=self._stamps) as reader:
+                    trusted = "timeStamp.trusted" in _codes(reader, "success")
+                reading = replace(reading, time_stamp="trusted" if trusted else "unknown")
+            return reading
         except c2pa.C2paError as error:
             name = type(error).__name__
             if "ManifestNotFound" in name or "NotSupported" in name or "RemoteManifest" in str(error):
@@ -182,27 +198,31 @@ class ManifestSigner:
         return True
 
 
-def _definition(title: str, declaration: Declaration) -> dict[str, Any]:
-    agent = {"name": GENERATOR, "version": GENERATOR_VERSION}
-    created = {
-        "action": "c2pa.created",
-        "digitalSourceType": TRAINED_ALGORITHMIC,
-        "softwareAgent": agent,
-        "parameters": {"ingredientIds": ["portrait", "speech"]},
-    }
-    # "unbound": the mark's algorithm is not on C2PA's list of soft bindings, so it must not pose as one.
-    marked = {"action": "c2pa.watermarked.unbound", "softwareAgent": agent}
-    uses = ("cawg.ai_inference", "cawg.ai_generative_training", "cawg.ai_training", "cawg.data_mining")
-    return {
-        "claim_version": 2,
-        "title": title,
-        "format": "video/mp4",
-        "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"allActionsIncluded": True, "actions": [created, marked]}},
-            *declaration.to_assertions(),
-            {"label": TRAINING_LABEL, "data": {"entries": {use: {"use": "notAllowed"} for use in uses}}},
-        ],
-    }
+def _context(anchors: str) -> c2pa.Context:
+    """Settings of the library: nothing is fetched, `anchors` (PEM) are trusted."""
+    return c2pa.Context.from_dict(
+        {
+            "version": 1,
+            "verify": {
+                "remote_manifest_fetch": False,
+                "ocsp_fetch": False,
+                "verify_trust": True,
+                "verify_after_sign": True,
+            },
+            "trust": {"user_anchors": anchors, "trust_config": "\n".join(KEY_USAGES) + "\n"},
+            "builder": {
+                "thumbnail": {"enabled": False},  # we choose what is shown, and of whom
+                "claim_generator_info": {"name": GENERATOR, "version": GENERATOR_VERSION},
+                "created_assertion_labels": CREATED_LABELS,
+            },
+        }
+    )
+
+
+def _codes(reader: c2pa.Reader, kind: str) -> list[str]:
+    """kind: "success", "informational" or "failure"."""
+    results = (reader.get_validation_results() or {}).get("activeManifest") or {}
+    return [str(item.get("code", "")) for item in results.get(kind, [])]
 
 
 def _reading(reader: c2pa.Reader) -> ManifestReading:
@@ -210,8 +230,13 @@ def _reading(reader: c2pa.Reader) -> ManifestReading:
     store = json.loads(reader.json())
     label = store.get("active_manifest") or ""
     manifest = store.get("manifests", {}).get(label) or {}
-    results = (reader.get_validation_results() or {}).get("activeManifest") or {}
-    failures = tuple(_clip(item.get("code", "")) for item in results.get("failure", []))
+    failures = tuple(map(_clip, _codes(reader, "failure")))
+    good = set(_codes(reader, "success"))
+    ours = {"signingCredential.trusted", "claimSignature.validated"} <= good and not any(
+        code.startswith("assertion.hashedURI") for code in failures
+    )
+    if state == "Invalid" and failures and all(code.startswith("signingCredential.") for code in failures):
+        state = "Valid"  # content and claim are intact; nobody known here vouches for the signer (any more)
     assertions = {item.get("label", ""): item.get("data") for item in manifest.get("assertions", [])}
     actions = [
         action
@@ -237,7 +262,8 @@ def _reading(reader: c2pa.Reader) -> ManifestReading:
     claims += [f"digitalSourceType: {kind}" for kind in source_types]
     claims += [f"ingredient: {i['title']} ({i['relationship']})" for i in ingredients]
     claims += [_clip(name) for name in assertions if not name.startswith("c2pa.actions")]
-    mark, consent = assertions.get(WATERMARK_LABEL), assertions.get(CONSENT_LABEL)
+    own = {name: _small(assertions.get(name)) for name in OWN_LABELS}
+    signed_at = _clip(signature.get("time") or "")
     return ManifestReading(
         state=state,
         label=_clip(label),
@@ -248,8 +274,13 @@ def _reading(reader: c2pa.Reader) -> ManifestReading:
         failures=failures[:MAX_CLAIMS],
         source_types=source_types,
         ingredients=ingredients,
-        watermark=mark if isinstance(mark, dict) else {},
-        consent=consent if isinstance(consent, dict) else {},
+        watermark=own[WATERMARK_LABEL],
+        consent=own[CONSENT_LABEL],
+        clip=own[CLIP_LABEL],
+        badge=own[BADGE_LABEL],
+        ours=ours,
+        signed_at=signed_at,
+        time_stamp="unknown" if signed_at else "",
     )
 
 
@@ -259,6 +290,19 @@ def _ingredient_failures(ingredient: dict[str, Any]) -> list[str]:
     codes = [str(item.get("code", "")) for item in active.get("failure", [])]
     # An intact source signed by somebody unknown here (a camera, an editor) is not a broken one.
     return [code for code in codes if not code.startswith("signingCredential.")]
+
+
+def _small(data: object) -> dict[str, Any]:
+    """An assertion that claims to be ours: anybody can write one, of any size."""
+    kept: dict[str, Any] = {}
+    for key, value in list(data.items())[:MAX_CLAIMS] if isinstance(data, dict) else ():
+        if isinstance(value, str):
+            kept[_clip(key)] = _clip(value)
+        elif isinstance(value, bool | int | float | None):
+            kept[_clip(key)] = value
+        elif isinstance(value, list):
+            kept[_clip(key)] = [item for item in value[:8] if isinstance(item, bool | int | float)]
+    return kept
 
 
 def _clip(text: object) -> str:

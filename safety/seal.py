@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ from sqlalchemy import insert, select
 from safety.consent import find_record
 from safety.encode import EncodedVideo, encode
 from safety.errors import ConsentInvalid, OutputError, SelfCheckFailed, UnreadableVideo
+from safety.frame_work import FrameWork
 from safety.keys import mark_key_id
 from safety.ledger import timestamp
 from safety.manifest import Declaration, ManifestReading, ManifestSigner
 from safety.manifest_box import manifest_store
 from safety.media import sample_frames
 from safety.sound_print import sound_print
-from safety.tables import manifests, sound_prints, watermark_ids
+from safety.tables import manifests, picture_prints, sound_prints, watermark_ids
 from safety.tokens import Grant, redeem, token_id
 from safety.vault import Vault
 from safety.video_mark import VideoMark
@@ -39,6 +41,7 @@ CHECKED_FRAMES = 24  # frames of the finished file that the self-check reads
 class SealedVideo:
     """What was handed out.
 
+    manifest_label: "urn:c2pa:" and the clip's UUID, which also stands in the log.  badge: the visible sign is in it.
     watermark_id: 8 hex digits.  log_index: entry of this video in the ledger's log.
     timings: seconds; mark, encode: CPU of the encoding thread; frames: wall time until the last frame was encoded;
              sign, write, check: wall time.
@@ -55,6 +58,7 @@ class SealedVideo:
     width: int
     height: int
     seconds: float
+    badge: bool = True
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,6 +73,7 @@ def seal(
     fps: int,
     seed: int | None = None,
     title: str = "Talking portrait",
+    badge: bool = True,
     total: int | None = None,
     progress: Callable[[str, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -77,6 +82,7 @@ def seal(
 
     token:     from `issue_token` for this photo and recording; used up before the first frame is taken.
     frames:    uint8 (H, W, 3) RGB at `fps` (1 to 60), sides multiples of 8 and at least 256; taken lazily.
+    badge:     draw the visible sign "AI-generated" into every frame; manifest and log say whether it is there.
     total:     how many frames to expect, for the progress only.
     progress:  called with ("rendering" | "signing" | "checking", fraction 0..1).
     cancelled: asked before every frame and between the stages.
@@ -91,14 +97,16 @@ def seal(
     with _output_file(Path(out)) as (scratch, hand_over):
         grant = redeem(vault, token, photo, speech)
         record_id = grant.record_id
-        mark_id = _register_mark(vault, record_id, str(token))
+        clip_id = str(uuid.uuid4())
+        mark_id, mark_index = _register_clip(vault, record_id, str(token), clip_id)
         marker = VideoMark(vault.mark_key)
+        work = FrameWork(marker, mark_id, fps, badge)
         tell("rendering", 0.0)
         video = encode(
             frames,
             speech.playback,
             fps,
-            lambda height, width: marker.writer(mark_id, height, width),
+            work.writer,
             on_frame=lambda count: tell("rendering", min(1.0, count / total) if total else 0.0),
             cancelled=cancelled,
         )
@@ -107,7 +115,8 @@ def seal(
         tell("signing", 0.0)
         started = time.perf_counter()
         signer = ManifestSigner(vault.authority)
-        signed = signer.sign(video.mp4, title, photo, speech, _declare(vault, grant, mark_id))
+        declaration = _declare(vault, grant, mark_id, clip_id, mark_index, work.badge)
+        signed = signer.sign(video.mp4, title, photo, speech, declaration, work.still())
         timings["sign"] = time.perf_counter() - started
         started = time.perf_counter()
         _write(scratch, signed)
@@ -118,7 +127,9 @@ def seal(
         manifest = _self_check(scratch, signed, signer, marker, mark_id)
         timings["check"] = time.perf_counter() - started
         _stop_if(cancelled)
-        log_index = _log_output(vault, mark_id, record_id, manifest.label, video, speech.playback, signed, seed)
+        body: dict[str, object] = {"record_id": record_id, "clip_id": clip_id, "manifest_label": manifest.label}
+        body |= {"seed": seed, "badge": badge, "speech_commitment": declaration.speech_commitment}
+        log_index = _log_output(vault, mark_id, body, video, speech.playback, signed, work.picture_print())
         hand_over()
         tell("checking", 1.0)
     return SealedVideo(
@@ -133,6 +144,7 @@ def seal(
         width=video.width,
         height=video.height,
         seconds=video.seconds,
+        badge=badge,
         timings=timings,
     )
 
@@ -176,22 +188,31 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _register_mark(vault: Vault, record_id: str, token: str) -> int:
-    """A fresh id, stored and logged before it is ever written into a pixel."""
+    """A fresh id for a stream, which has no manifest and so no clip id."""
+    return _register_clip(vault, record_id, token, None)[0]
+
+
+def _register_clip(vault: Vault, record_id: str, token: str, clip_id: str | None) -> tuple[int, int]:
+    """A fresh id, stored and logged before it is ever written into a pixel, and its log entry."""
     created, key_id = timestamp(vault.clock()), mark_key_id(vault.mark_key)
     body = {"record_id": record_id, "key_id": key_id, "token_sha256": token_id(token)}
+    if clip_id is not None:
+        body["clip_id"] = clip_id
     with vault.ledger.transaction() as connection:
         while True:
             mark_id = random_id()
             taken = connection.execute(select(watermark_ids).where(watermark_ids.c.watermark_id == mark_id)).first()
             if taken is None:
                 break
-        vault.ledger.append(connection, "mark", format_id(mark_id), body)
+        entry = vault.ledger.append(connection, "mark", format_id(mark_id), body)
         row = {"watermark_id": mark_id, "record_id": record_id, "created_at": created, "key_id": key_id}
         connection.execute(insert(watermark_ids).values(row))
-    return mark_id
+    return mark_id, entry.position
 
 
-def _declare(vault: Vault, grant: Grant, mark_id: int) -> Declaration:
+def _declare(
+    vault: Vault, grant: Grant, mark_id: int, clip_id: str, mark_index: int, badge: dict[str, object]
+) -> Declaration:
     record_id = grant.record_id
     entry = vault.ledger.entries("consent", record_id)[0]
     body = find_record(vault, record_id)
@@ -207,6 +228,10 @@ def _declare(vault: Vault, grant: Grant, mark_id: int) -> Declaration:
         basis=body["processing"]["basis"],
         log_index=entry.position,
         log_root=vault.ledger.head().root.hex(),
+        clip_id=clip_id,
+        clip_log_index=mark_index,
+        evidence=str(body["processing"].get("evidence", {}).get("kind", "")),
+        badge=badge,
     )
 
 
@@ -231,27 +256,28 @@ def _self_check(path: Path, signed: bytes, signer: ManifestSigner, marker: Video
 def _log_output(
     vault: Vault,
     mark_id: int,
-    record_id: str,
-    label: str,
+    body: dict[str, object],
     video: EncodedVideo,
     playback: np.ndarray,
     signed: bytes,
-    seed: int | None,
+    pictures: bytes,
 ) -> int:
+    """Log the video, and keep what recognises its sound, its pictures and its manifest."""
     heard = sound_print(playback[: round(video.seconds * PLAYBACK_RATE)], PLAYBACK_RATE)
-    body = {
-        "record_id": record_id,
-        "manifest_label": label,
+    store = manifest_store(signed)
+    body = body | {
         "frames": video.frames,
         "fps": video.fps,
-        "seed": seed,
         "file_sha256": hashlib.sha256(signed).hexdigest(),  # informative: unsigned padding may change, see the manifest
         "sound_sha256": hashlib.sha256(heard).hexdigest(),
+        "pictures_sha256": hashlib.sha256(pictures).hexdigest(),
+        "manifest_sha256": hashlib.sha256(store).hexdigest(),
     }
     with vault.ledger.transaction() as connection:
         entry = vault.ledger.append(connection, "output", format_id(mark_id), body)
         connection.execute(insert(sound_prints).values(watermark_id=mark_id, print=heard))
-        row = {"label": label, "watermark_id": mark_id, "store": manifest_store(signed)}
+        connection.execute(insert(picture_prints).values(watermark_id=mark_id, print=pictures))
+        row = {"label": body["manifest_label"], "watermark_id": mark_id, "store": store}
         connection.execute(insert(manifests).values(row))
     return entry.position
 

@@ -105,7 +105,7 @@ def test_a_forged_camera_claim_is_contradicted_by_the_pixels(
 ) -> None:
     """The integrity clash: somebody else's intact manifest says "camera", the pixels say "generated"."""
     monkeypatch.setattr(
-        "safety.manifest.TRAINED_ALGORITHMIC", "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+        "safety.declaration.TRAINED_ALGORITHMIC", "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
     )
     stripped = remux(sealed[1].path, tmp_path / "stripped.mp4").read_bytes()
     pem = generated_authority()["signer.pem"]

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from safety import SealedVideo, Vault
 from safety.authority import Authority, _authority, generated_authority
-from safety.errors import SigningFailed
+from safety.errors import AuthorityError, SigningFailed
 from safety.manifest import Declaration, ManifestSigner
+from safety.manifest_box import manifest_store
 from tests.safety.helpers import picture_file
+from tests.safety.timestamping import time_stamping
 from vasa_core.types import Photo, Speech
 
 DECLARATION = Declaration("0123abcd", "record", "00" * 32, "11" * 32, "22" * 32, "synthetic", 3, "33" * 32)
@@ -56,8 +61,80 @@ def test_own_manifest_is_trusted_and_complete(
     assert {(i["title"], i["relationship"]) for i in reading.ingredients} == {
         ("portrait", "inputTo"),
         ("speech", "inputTo"),
+        ("sound", "componentOf"),
     }
-    assert {"c2pa.created", "c2pa.watermarked.unbound", "cawg.training-mining"} <= set(reading.claims)
+    named = {"c2pa.created", "c2pa.placed", "c2pa.edited", "c2pa.watermarked.unbound", "cawg.training-mining"}
+    assert named <= set(reading.claims) and reading.ours
+    assert (reading.badge["shown"], reading.badge["text"]) == (True, "AI-generated")
+
+
+def test_one_identity_leads_from_mark_to_manifest_record_and_log(
+    signer: ManifestSigner, signed: bytes, sealed: tuple[Vault, SealedVideo]
+) -> None:
+    vault, video = sealed
+    clip = signer.read(io.BytesIO(signed), "video/mp4").clip
+    assert video.manifest_label == f"urn:c2pa:{clip['clip_id']}"
+    assert (clip["watermark_id"], clip["record_id"]) == (video.watermark_id, video.record_id)
+    issued, made = (vault.ledger.entries(kind, video.watermark_id)[0] for kind in ("mark", "output"))
+    assert issued.position == clip["log_index"] < made.position == video.log_index
+    assert issued.body["clip_id"] == made.body["clip_id"] == clip["clip_id"]
+    assert made.body["manifest_sha256"] == hashlib.sha256(manifest_store(signed)).hexdigest()
+
+
+def thumbnails(signed: bytes) -> list[bytes]:
+    """Every JPEG inside the manifest store."""
+    store = manifest_store(signed)
+    return [store[match.start() :] for match in re.finditer(rb"\xff\xd8\xff\xe0", store)]
+
+
+@pytest.mark.parametrize("basis", ["self", "written-consent", "public-domain", "synthetic"])
+def test_no_picture_of_a_private_person_is_in_the_manifest(
+    signer: ManifestSigner, signed: bytes, photo: Photo, speech: Speech, basis: str
+) -> None:
+    declared = replace(DECLARATION, basis=basis)
+    made = signer.sign(signed, "t", photo, speech, declared, photo.pixels)
+    sizes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1).shape[:2] for jpeg in thumbnails(made)]
+    # The source file itself was pictured; its own thumbnails come along as those of an ingredient do not.
+    assert sorted(sizes) == ([(160, 160), (256, 256)] if basis in ("public-domain", "synthetic") else [])
+
+
+def test_a_manifest_without_the_sign_says_so(
+    signer: ManifestSigner, signed: bytes, photo: Photo, speech: Speech
+) -> None:
+    declared = replace(DECLARATION, badge={"shown": False})
+    reading = signer.read(io.BytesIO(signer.sign(signed, "t", photo, speech, declared)), "video/mp4")
+    assert reading.badge == {"shown": False} and "c2pa.edited" not in reading.claims
+
+
+def test_time_stamps_are_asked_for_judged_and_required(
+    photo: Photo, speech: Speech, signed: bytes, tmp_path: Path
+) -> None:
+    """A real RFC 3161 authority on a local port."""
+    with time_stamping(tmp_path) as stamps:
+        stamped = replace(new_authority(), timestamp_url=stamps.url)
+        made = ManifestSigner(stamped).sign(signed, "t", photo, speech, DECLARATION)
+        assert stamps.asked == [1]
+        known = replace(stamped, timestamp_anchor=stamps.root)
+        for authority, trust in ((stamped, "unknown"), (known, "trusted")):
+            reading = ManifestSigner(authority).read(io.BytesIO(made), "video/mp4")
+            assert (reading.state, reading.time_stamp) == ("Trusted", trust)
+            assert reading.signed_at.startswith("20")
+        assert stamps.asked == [1]  # reading asks nobody
+        stamps.broken = True
+        with pytest.raises(SigningFailed, match="HTTP"):
+            ManifestSigner(stamped).sign(signed, "t", photo, speech, DECLARATION)
+    plain = ManifestSigner(stamped).read(io.BytesIO(signed), "video/mp4")
+    assert (plain.signed_at, plain.time_stamp) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"CANDOR_TIMESTAMP_URL": "file:///etc/passwd"}, {"CANDOR_TIMESTAMP_URL": "https://"},
+     {"CANDOR_TIMESTAMP_ANCHOR": "-----BEGIN CERTIFICATE-----"}, {"CANDOR_TIMESTAMP_ANCHOR": "/nowhere.pem"}],
+)  # fmt: skip
+def test_settings_for_time_stamps_that_cannot_be_used(setting: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(AuthorityError, match="CANDOR_TIMESTAMP"):
+        Vault.open(tmp_path / "vault", environment=setting)
 
 
 def test_no_personal_data_in_the_file(signed: bytes) -> None:
@@ -130,7 +207,7 @@ def test_audio_that_c2pa_cannot_read_becomes_a_wav(
     given = replace(speech, file=b"OggS not really", mime=mime)
     reading = signer.read(io.BytesIO(signer.sign(signed, "t", photo, given, DECLARATION)), "video/mp4")
     assert reading.state == "Trusted"
-    assert len(reading.ingredients) == 2
+    assert len(reading.ingredients) == 3
 
 
 def test_signing_failures_are_named(signer: ManifestSigner, photo: Photo, speech: Speech) -> None:
@@ -169,6 +246,7 @@ def test_own_manifest_is_json_without_surprises(signer: ManifestSigner, signed: 
         "basis",
         "log_index",
         "log_root",
+        "evidence",
     }
 
 

@@ -61,8 +61,8 @@ def test_what_it_reports_is_true(sealed: tuple[Vault, SealedVideo]) -> None:
 
 def test_colours_survive(sealed: tuple[Vault, SealedVideo], photo: Photo) -> None:
     with av.open(str(sealed[1].path)) as container:
-        shown = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)
-    expected = next(moving(photo.pixels, 1)).astype(float)
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)[:400]  # above the sign
+    expected = next(moving(photo.pixels, 1)).astype(float)[:400]
     np.testing.assert_allclose(shown.mean((0, 1)), expected.mean((0, 1)), atol=1.5)
 
 
