@@ -1,11 +1,13 @@
 """Do the lips say what is heard? Measured on decoded landmarks, before any rendering.
 
-    python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] [--seed 0] [--json OUT]
+    python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] [--model FOLDER] [--json OUT]     a motion model
+    python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] --encoders visemes speech          the hearing alone
 
 Speech that training never heard (vasa_core.training.speech_corpus.HELD_OUT and clips/dev) drives an average face.
-Phones come from PocketSphinx, so the lip figures need English. With --tracks the lips are also compared with those of
-the real dev talkers.
+Phones come from PocketSphinx, so these figures need English. With --encoders the lips come straight from what each
+encoder hears, in one run, so that encoders can be compared; without, a motion model moves them.
 
+  accuracy, bilabial_auc   of the visemes of every 20 ms against the (automatic, imperfect) labels; encoders only
   viseme_auc   chance that the lips are further apart in an open vowel than in a closure of /m b p/
   closure      share of /m b p/ whose lips come closer than 15 % of the clip's 95th percentile (seal: 10 %)
   lag_ms       shift of the sound against the lips that maximises viseme_auc (positive: lips late)
@@ -13,6 +15,11 @@ the real dev talkers.
   settle_ms    time from the end of the last word until the lips stay within 10 % of their 95th percentile
   ap95         95th percentile of inner-lip opening / face height;  dP, std: head angles in degrees;  blinks a minute;
   jitter       share of the head angles' power above 6 Hz;  cpu: CPU seconds per second of speech
+
+Then the same lips: under music (5 dB below the speech, alone before and after it), in other languages and sung
+(synthesised in voices that training did not use, so that the phones are exact), in real recordings of other languages
+and songs, and, with --tracks, beside the real talkers of clips/dev: correlation of the opening, and lip-vertex error in
+% of the face's width, also at each talker's own gain.
 """
 
 from __future__ import annotations
@@ -21,96 +28,29 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from vasa_core.face.alignment import align, aperture, eye_openness
+from benchmarks.lips import EncoderLips, Source, against_talkers, encoder_sources
+from benchmarks.scores import pool, score_head, score_lips
+from benchmarks.voices import foreign, real_voices, sung, under_music
+from vasa_core.face.alignment import aperture
+from vasa_core.face.space import FaceSpace
+from vasa_core.motion.articulation import Articulation
 from vasa_core.motion.diffusion import DiffusionMotion
-from vasa_core.motion.generator import SpeechMotion
-from vasa_core.motion.prosody import analyse
+from vasa_core.motion.features import load_encoder
+from vasa_core.motion.generator import MotionGenerator
+from vasa_core.motion.visemes import VISEMES
 from vasa_core.training.labelling import align_phones
 from vasa_core.training.media import read_sound
-from vasa_core.training.phones import Phone
+from vasa_core.training.phones import Phone, viseme_labels
 from vasa_core.training.speech_corpus import ENGLISH_FILES, HELD_OUT
-from vasa_core.training.tracks import load_tracks
-from vasa_core.types import MOTION_RATE, SAMPLE_RATE, Controls, Motion
+from vasa_core.types import SAMPLE_RATE, Controls
+from vasa_core.weights import FOLDER
 
-OPEN = {"AA", "AE", "AO", "AY", "AW", "AH", "EH", "EY"}
-CLOSED = {"M", "B", "P"}
-
-
-def viseme_openings(opening: np.ndarray, phones: list[Phone], lag: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean opening of each open vowel and least opening of each closure; lag in seconds moves the phones."""
-    clock = (np.arange(len(opening)) + 0.5) / MOTION_RATE
-    vowels, closures = [], []
-    for name, start, end in phones:
-        start, end = start + lag, end + lag
-        if start <= 0 or end >= clock[-1]:
-            continue
-        if name in CLOSED and (near := (clock >= start - 0.02) & (clock <= end + 0.02)).any():
-            closures.append(opening[near].min())
-        if name in OPEN and end - start >= 0.06 and (near := (clock >= start) & (clock <= end)).any():
-            vowels.append(opening[near].mean())
-    return np.array(vowels), np.array(closures)
-
-
-def auc(vowels: np.ndarray, closures: np.ndarray) -> float:
-    if len(vowels) < 4 or len(closures) < 2:
-        return float("nan")
-    return float((vowels[:, None] > closures).mean() + 0.5 * (vowels[:, None] == closures).mean())
-
-
-def score_lips(opening: np.ndarray, phones: list[Phone], samples: np.ndarray) -> dict[str, float]:
-    """The figures of the lips, from openings (N,) at MOTION_RATE."""
-    vowels, closures = viseme_openings(opening, phones)
-    wide = float(np.percentile(opening, 95))
-    grid = np.arange(-8, 9) * 0.04
-    curve = np.array([auc(*viseme_openings(opening, phones, g)) for g in grid])
-    out = {"viseme_auc": auc(vowels, closures), "ap95": wide, "pairs": len(vowels) * len(closures)}
-    if not np.isnan(curve).all():
-        out["lag_ms"] = 1000 * float(grid[int(np.nanargmax(curve))])
-    if len(closures):
-        out["closure"] = float((closures < 0.15 * wide).mean())
-        out["seal"] = float((closures < 0.10 * wide).mean())
-    speaking = analyse(samples, len(opening)).activity > 0.02
-    quiet, speed = ~(speaking[1:] | speaking[:-1]), np.abs(np.diff(opening))
-    if quiet.sum() >= 10 and (~quiet).sum() >= 10:
-        out["silence"] = float(speed[quiet].mean() / speed[~quiet].mean())
-    last = int(np.flatnonzero(speaking)[-1]) if speaking.any() else 0
-    moving = np.flatnonzero(opening[last:] > 0.1 * wide)
-    if len(opening) - last > 12:
-        out["settle_ms"] = 1000 * float(moving[-1] + 1 if len(moving) else 0) / MOTION_RATE
-    return out
-
-
-def score_head(motion: Motion, face: np.ndarray) -> dict[str, float]:
-    """The figures of head and lids."""
-    angles = np.degrees(motion.pose[:, :3].astype(float))
-    power = np.abs(np.fft.rfft(angles - angles.mean(0), axis=0)) ** 2
-    high = np.fft.rfftfreq(len(angles), 1 / MOTION_RATE) > 6
-    eyes = eye_openness(face).mean(1)
-    shut = eyes < 0.6 * np.median(eyes)
-    return {
-        "dP": float(np.abs(np.diff(angles, axis=0)).mean()),
-        "yaw": float(angles[:, 0].std()),
-        "pitch": float(angles[:, 1].std()),
-        "roll": float(angles[:, 2].std()),
-        "blinks": float((shut[1:] & ~shut[:-1]).sum() / len(shut) * 60 * MOTION_RATE),
-        "jitter": float((power[high].sum(0) / power.sum(0).clip(1e-9)).mean()),
-    }
-
-
-def pool(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Means over clips, weighted by seconds; lip figures by their number of pairs."""
-    out = {"seconds": sum(r["seconds"] for r in rows)}
-    for key in sorted({k for r in rows for k in r} - {"seconds", "pairs", "file"}):
-        lips = key in ("viseme_auc", "closure", "seal", "lag_ms")
-        pairs = [(r[key], r["pairs"] if lips else r["seconds"]) for r in rows if key in r and not np.isnan(r[key])]
-        total = sum(w for _, w in pairs)
-        if total:
-            out[key] = sum(v * w for v, w in pairs) / total
-    return out
+Clip = tuple[str, np.ndarray, list[Phone]]
 
 
 def held_out_files(data: Path) -> list[Path]:
@@ -121,31 +61,42 @@ def held_out_files(data: Path) -> list[Path]:
     ]
 
 
-def against_talkers(model: SpeechMotion | DiffusionMotion, data: Path, tracks: Path) -> None:
-    """Correlation of the lips' opening with real dev talkers at the best shift within 480 ms, beside two baselines."""
-    aligned, _ = align([t for t in load_tracks(tracks, "dev") if t.synchronous], model.space.template)
-    rows = []
-    for track in aligned:
-        samples = read_sound(data / "clips" / "dev" / f"{track.track.name}.mp4")
-        motion = model(samples)
-        lips = aperture(model.space.template + model.space.decode(motion.dynamics))
-        real = aperture(track.face)
-        count = min(len(lips), len(real))
-        loud = analyse(samples, count).energy
-        rows.append(
-            [best_correlation(real[:count], x) for x in (lips[:count], loud, np.roll(lips[:count], count // 2))]
-        )
-        print(f"  {track.track.name}: lips {rows[-1][0]:.2f}, loudness {rows[-1][1]:.2f}, shuffled {rows[-1][2]:.2f}")
-    print("  mean: lips {:.2f}, loudness {:.2f}, shuffled {:.2f}".format(*np.mean(rows, 0)))
+def viseme_scores(posteriors: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Share of 20 ms named as labelled, and AUC of the bilabial posterior against the open classes."""
+    count = min(len(posteriors), len(labels))
+    p, label = posteriors[:count], labels[:count]
+    closed = p[label == VISEMES.index("bilabial"), VISEMES.index("bilabial")]
+    opened = p[label >= VISEMES.index("open"), VISEMES.index("bilabial")]
+    auc = float((closed[:, None] > opened).mean()) if len(closed) and len(opened) else float("nan")
+    return {"accuracy": float((p.argmax(1) == label).mean()), "bilabial_auc": auc}
 
 
-def best_correlation(real: np.ndarray, made: np.ndarray, reach: int = 12) -> float:
-    values = []
-    for shift in range(-reach, reach + 1):
-        a = real[max(0, shift) : len(real) + min(0, shift)]
-        b = made[max(0, -shift) : len(made) - max(0, shift)]
-        values.append(np.corrcoef(a, b)[0, 1] if a.std() > 0 and b.std() > 0 else 0.0)
-    return float(max(values))
+def encoder_row(lips: EncoderLips, samples: np.ndarray, phones: list[Phone]) -> dict[str, Any]:
+    """Figures of one clip for one encoder."""
+    began = time.process_time()
+    heard = lips.features(samples)
+    spent = time.process_time() - began
+    labels = viseme_labels(phones, len(samples) / SAMPLE_RATE, ipa=False)
+    opening = aperture(lips.space.template + lips(samples))
+    row = score_lips(opening, phones, samples) | viseme_scores(lips.posteriors(heard), labels)
+    return row | {"seconds": len(samples) / SAMPLE_RATE, "cpu": spent / len(samples) * SAMPLE_RATE}
+
+
+def model_row(
+    model: MotionGenerator, space: FaceSpace, samples: np.ndarray, phones: list[Phone], seed: int
+) -> dict[str, Any]:
+    """Figures of one clip for a motion model."""
+    began = time.process_time()
+    motion = model(samples, Controls(seed=seed))
+    spent = time.process_time() - began
+    face = space.template + space.decode(motion.dynamics)
+    row = score_lips(aperture(face), phones, samples) | score_head(motion, face)
+    return row | {"seconds": len(samples) / SAMPLE_RATE, "cpu": spent / len(samples) * SAMPLE_RATE}
+
+
+def show(title: str, figures: dict[str, Any]) -> None:
+    """One line of rounded numbers."""
+    print(title, json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}), flush=True)
 
 
 def main() -> None:
@@ -153,33 +104,59 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--tracks", type=Path)
     parser.add_argument("--weights", type=Path, help="folder with other weights than the shipped ones")
-    parser.add_argument("--model", type=Path, help="a diffusion pipeline instead of the shipped generator")
+    parser.add_argument("--model", type=Path, help="another motion model than the shipped one")
+    parser.add_argument("--encoders", nargs="*", help="compare encoders by name instead of running a motion model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model: SpeechMotion | DiffusionMotion = SpeechMotion.from_pretrained(options.weights)
-    if options.model:
-        model = DiffusionMotion.from_pretrained(options.model, options.weights)
-    rows: list[dict] = []
+    space = FaceSpace.from_pretrained(options.weights and options.weights / "face_space.safetensors")
+    clips: list[Clip] = []
     for path in held_out_files(options.data):
         samples = read_sound(path)
-        began = time.process_time()
-        motion = model(samples, Controls(seed=options.seed))
-        spent = time.process_time() - began
-        face = model.space.template + model.space.decode(motion.dynamics)
-        seconds = len(samples) / SAMPLE_RATE
-        row = {"file": path.name, "seconds": seconds, "cpu": spent / seconds}
-        row |= score_lips(aperture(face), align_phones(samples), samples) | score_head(motion, face)
-        rows.append(row)
-        print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
-    pooled = pool(rows)
-    print(json.dumps({"pooled": {k: round(v, 4) for k, v in pooled.items()}}))
+        clips.append((path.name, samples, align_phones(samples)))
+    out: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    if options.encoders:
+        articulation = Articulation.from_pretrained()
+        ears = encoder_sources(space, articulation, [load_encoder(n, options.weights) for n in options.encoders])
+        for name, lips in ears.items():
+            rows = [encoder_row(lips, samples, phones) for _, samples, phones in clips]
+            out[f"English: {name}"] = pool(rows)
+            show(f"English, {name}:", out[f"English: {name}"])
+        sources.update(ears)
+    else:
+        model = DiffusionMotion.from_pretrained(options.model or FOLDER / "motion_live", options.weights)
+        rows = []
+        for name, samples, phones in clips:
+            rows.append({"file": name} | model_row(model, space, samples, phones, options.seed))
+            show("", rows[-1])
+        out |= {"clips": rows, "pooled": pool(rows)}
+        show("pooled:", out["pooled"])
+        sources["lips"] = lambda samples: space.decode(model(samples, Controls(seed=options.seed)).dynamics)
+    sections = {
+        "under music": under_music(sources, space, clips),
+        "other languages": foreign(sources, space),
+        "sung": sung(sources, space),
+        "real recordings": real_voices(sources, space, options.data),
+    }
+    for title, section in sections.items():
+        for name, figures in section.items():
+            show(f"{title}, {name}:", figures)
+    out |= sections
     if options.tracks:
-        print("opening of the lips against real talkers of clips/dev (correlation):")
-        against_talkers(model, options.data, options.tracks)
+        talkers = against_talkers(sources, space, options.data, options.tracks)
+        print("beside the real talkers of clips/dev, means over clips:")
+        for name, row in talkers.items():
+            means = {key: float(np.mean(list(values.values()))) for key, values in row.items() if key != "offset_ms"}
+            show(f"  {name}:", means)
+        first = next(iter(talkers.values()))
+        for name in first["r"]:
+            curves = ", ".join(f"{source} {row['r'][name]:.2f}" for source, row in talkers.items() if source != "still")
+            print(f"  {name}: offset {first['offset_ms'][name]} ms; {curves}")
+        out["talkers"] = talkers
     if options.json:
-        options.json.write_text(json.dumps({"clips": rows, "pooled": pooled}, indent=1))
+        options.json.write_text(json.dumps(out, indent=1))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,17 @@ hard segment.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
+from vasa_core.errors import WeightsError
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES
 from vasa_core.types import MOTION_RATE
+from vasa_core.weights import FOLDER, read_weights
 
 # What lips and jaw do, as linear measures of a face (see `measure_patterns`), in face widths.
 ARTICULATORS = ("opening", "jaw", "width", "forward", "upper", "corners")
@@ -59,6 +62,16 @@ class Articulation:
     release: np.ndarray
     shapes: np.ndarray
     seal: np.ndarray
+
+    @classmethod
+    def from_pretrained(cls, path: Path | None = None) -> Articulation:
+        """The shipped model or the one in the file `path`. Raises WeightsError."""
+        path = path or FOLDER / "motion.safetensors"
+        tensors, _ = read_weights(path, "motion", "1")
+        names = [field.name for field in fields(cls)]
+        if any(name not in tensors for name in names):
+            raise WeightsError(f"{path} holds no articulation; install Candor again.")
+        return cls(**{name: tensors[name] for name in names})
 
     def kernels(self) -> np.ndarray:
         """How a viseme's pull spreads over time, (classes, 2 * REACH + 1), each summing to 1."""

@@ -21,7 +21,7 @@ class RunningLoudness:
     """Brings speech to LOUDNESS like vasa_core.motion.visemes.normalise_loudness, knowing only what has been heard."""
 
     def __init__(self) -> None:
-        self._heard = np.full(50, _USUAL)  # root mean squares of the last frames
+        self._heard = np.full(15, _USUAL)  # root mean squares of the last frames
         self._gain = LOUDNESS / _USUAL
 
     def normalise(self, samples: np.ndarray) -> np.ndarray:

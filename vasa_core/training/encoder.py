@@ -25,12 +25,12 @@ from torch import nn
 
 from vasa_core.errors import WeightsError
 from vasa_core.face.alignment import align
-from vasa_core.motion.articulation import ARTICULATORS
+from vasa_core.face.space import FaceSpace
+from vasa_core.motion.articulation import ARTICULATORS, Articulation
 from vasa_core.motion.encoder import AHEAD, Heard, SpeechEncoder, config_of
 from vasa_core.motion.features import SpeechFeatures
-from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.visemes import VISEMES
-from vasa_core.training.articulation import SpokenClip, posteriors_of, spoken_clip
+from vasa_core.training.articulation import SpokenClip, spoken_clip
 from vasa_core.training.encoder_data import Batch, BatchConfig, EncoderCorpus, batches, draw
 from vasa_core.training.face_space import displacements
 from vasa_core.training.media import read_sound
@@ -87,16 +87,16 @@ def criterion(heard: Heard, batch: Batch, config: TrainingConfig) -> tuple[torch
     return visemes, nn.functional.smooth_l1_loss(error, torch.zeros_like(error))
 
 
-def real_lips(tracks: Path, data: Path, talker: SpeechMotion) -> list[tuple[np.ndarray, SpokenClip]]:
+def real_lips(tracks: Path, data: Path, space: FaceSpace) -> list[tuple[np.ndarray, SpokenClip]]:
     """Sound, from where the lips begin, and lips of the synchronous clips of clips/train, offset undone."""
-    aligned, _ = align([t for t in load_tracks(tracks, "train") if t.found.sum() > 20], talker.space.template)
-    out = []
+    aligned, _ = align([t for t in load_tracks(tracks, "train") if t.found.sum() > 20], space.template)
+    ears, out = SpeechFeatures.from_pretrained(), []
     for track in aligned:
         if not track.track.synchronous:
             continue
         samples = read_sound(data / "clips" / "train" / f"{track.track.name}.mp4")
         moved, _ = displacements([track])
-        clip = spoken_clip(track.track.name, moved, posteriors_of(talker.net, samples), track.track.offset)
+        clip = spoken_clip(track.track.name, moved, ears.posteriors(samples), track.track.offset)
         if clip is not None:
             first = max(0, -round(clip.offset * MOTION_RATE))
             out.append((samples[first * SAMPLE_RATE // MOTION_RATE :], clip))
@@ -230,10 +230,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = TrainingConfig(steps=options.steps, seed=options.seed)
-    talker = SpeechMotion.from_pretrained()
-    clips = real_lips(options.tracks, options.data, talker) if options.tracks and options.data else []
+    clips: list[tuple[np.ndarray, SpokenClip]] = []
+    if options.tracks and options.data:
+        clips = real_lips(options.tracks, options.data, FaceSpace.from_pretrained())
     print(f"{len(clips)} real clips, {sum(len(c.moves) for _, c in clips) / MOTION_RATE:.0f} s of lips", flush=True)
-    corpus = EncoderCorpus.load(options.corpus, talker.articulation, clips, options.seed)
+    corpus = EncoderCorpus.load(options.corpus, Articulation.from_pretrained(), clips, options.seed)
     spread = ", ".join(f"{name} {v:.4f}" for name, v in zip(ARTICULATORS, corpus.spread, strict=True))
     print(f"spread of the lips, face widths: {spread}", flush=True)
     folder = options.corpus / "encoder"

@@ -61,7 +61,12 @@ class EncoderCorpus:
 
     @classmethod
     def load(
-        cls, folder: Path, articulation: Articulation, clips: list[tuple[np.ndarray, SpokenClip]], seed: int = 0
+        cls,
+        folder: Path,
+        articulation: Articulation,
+        clips: list[tuple[np.ndarray, SpokenClip]],
+        seed: int = 0,
+        pieces: int = 32,
     ) -> EncoderCorpus:
         """folder: written by vasa_core.training.speech_corpus.   clips: sound and lips of real clips, offset undone.
 
@@ -83,10 +88,16 @@ class EncoderCorpus:
             )
         tracked = [tracked_lips(samples, clip) for samples, clip in clips]
         rng = np.random.default_rng(seed)
-        pieces = [music(rng, 8.0) for _ in range(32)]
         every = synthetic + spoken(real)
         spread = np.concatenate([s.lips for s in every]).std(0) + 1e-5
-        return cls(synthetic, every[len(synthetic) :], tracked, held_out, pieces, spread.astype(np.float32))
+        return cls(
+            synthetic,
+            every[len(synthetic) :],
+            tracked,
+            held_out,
+            [music(rng, 8.0) for _ in range(pieces)],
+            spread.astype(np.float32),
+        )
 
 
 def tracked_lips(samples: np.ndarray, clip: SpokenClip) -> Spoken:

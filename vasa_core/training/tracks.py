@@ -21,6 +21,7 @@ from vasa_core.training.media import read_frames
 from vasa_core.types import MOTION_RATE
 
 LANDMARKS = 478
+OFFSETS = "offsets.csv"  # written by vasa_core.training.offsets
 
 
 def track_clip(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -54,19 +55,31 @@ def track_clip(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return smooth.reshape(-1, LANDMARKS, 3).astype(np.float32), found
 
 
-def load_tracks(folder: Path, split: str) -> Iterator[Track]:
-    """The cached tracks of a split, in order of name."""
+def load_tracks(folder: Path, split: str, measured: bool = True) -> Iterator[Track]:
+    """The cached tracks of a split, in order of name.
+
+    measured: where vasa_core.training.offsets has been run, its offsets and its choice of clips with synchronous speech
+    replace those of the manifest.
+    """
+    known = read_offsets(folder / OFFSETS) if measured else {}
     for path in sorted((folder / split).glob("*.npz")):
         with np.load(path) as f:
             offset = float(f["offset"])
-            yield Track(
-                path.stem,
-                f["landmarks"],
-                f["found"],
-                split,
-                bool(f["synchronous"]),
-                None if np.isnan(offset) else offset,
+            synchronous, seconds = known.get(
+                f"{split}/{path.stem}", (bool(f["synchronous"]), None if np.isnan(offset) else offset)
             )
+            yield Track(path.stem, f["landmarks"], f["found"], split, synchronous, seconds)
+
+
+def read_offsets(path: Path) -> dict[str, tuple[bool, float | None]]:
+    """Clip -> whether its sound is its own, and by how many seconds the lips come late; empty without the file."""
+    if not path.exists():
+        return {}
+    with open(path, newline="") as f:
+        return {
+            row["file"]: (row["use"] != "motion", float(row["offset_ms"]) / 1000 if row["use"] != "motion" else None)
+            for row in csv.DictReader(f)
+        }
 
 
 def main() -> None:
