@@ -48,8 +48,11 @@ class ConsentStep:
         ]
 
 
-def build(studio: Studio) -> ConsentStep:
-    """Draw the form inside the current layout. Phrases come from the studio's vault."""
+def build(studio: Studio, prefix: str = "") -> ConsentStep:
+    """Draw the form inside the current layout. Phrases come from the studio's vault.
+
+    prefix: of the widgets' ids, where the page has the form more than once.
+    """
     with gr.Column(elem_classes="step-body"):
         gr.HTML(cards.hint(texts.CONSENT_INTRO))
         basis = gr.Radio(
@@ -57,26 +60,30 @@ def build(studio: Studio) -> ConsentStep:
             label=texts.CONSENT_STEP,
             show_label=False,
             container=False,
-            elem_id="basis",
+            elem_id=f"{prefix}basis",
         )
         with gr.Row(visible=False) as names:
-            subject = gr.Textbox(label=texts.SUBJECT["self"], max_length=200, min_width=180, elem_id="subject")
-            attester = gr.Textbox(label=texts.ATTESTER, max_length=200, min_width=180, elem_id="attester")
+            subject = gr.Textbox(label=texts.SUBJECT["self"], max_length=200, min_width=180, elem_id=f"{prefix}subject")
+            attester = gr.Textbox(label=texts.ATTESTER, max_length=200, min_width=180, elem_id=f"{prefix}attester")
         with gr.Row(visible=False) as reasons:
-            source = gr.Textbox(label=texts.SOURCE["synthetic"], max_length=500, min_width=180, elem_id="source")
+            source = gr.Textbox(
+                label=texts.SOURCE["synthetic"], max_length=500, min_width=180, elem_id=f"{prefix}source"
+            )
             purpose = gr.Dropdown(
                 texts.PURPOSES,
                 value=texts.PURPOSES[0],
                 label=texts.PURPOSE,
                 allow_custom_value=True,
                 min_width=180,
-                elem_id="purpose",
+                elem_id=f"{prefix}purpose",
             )
         with gr.Row(visible=False, equal_height=True) as phrase:
-            answer = gr.Textbox(label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id="answer")
-            again = gr.Button(texts.PHRASE_AGAIN, size="sm", min_width=120, elem_id="answer-again")
+            answer = gr.Textbox(
+                label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id=f"{prefix}answer"
+            )
+            again = gr.Button(texts.PHRASE_AGAIN, size="sm", min_width=120, elem_id=f"{prefix}answer-again")
         asked = gr.State(None)
-        agreed = gr.Checkbox(label=texts.STATEMENT_BEFORE, visible=False, container=False, elem_id="statement")
+        agreed = gr.Checkbox(label=texts.STATEMENT_BEFORE, visible=False, container=False, elem_id=f"{prefix}statement")
         term = gr.HTML(cards.hint(texts.CONSENT_TERM), visible=False)
 
     def ask(request: gr.Request) -> dict[Any, Any]:

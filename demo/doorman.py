@@ -29,9 +29,10 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGES = {"/", "/fr", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
 GETS = {"info", "app_id", "startup-events", "theme.css", "queue/data", "upload_progress"}
 POSTS = {"queue/join", "cancel", "reset", "upload"}
-FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
+SOCKETS = {"/live"}
+FOLDERS = ("/page/", "/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
 UPLOAD = "/gradio_api/upload"
-READ = PAGES | {f"/gradio_api/{name}" for name in GETS}
+READ = PAGES | {"/healthz"} | {f"/gradio_api/{name}" for name in GETS}
 WRITE = {f"/gradio_api/{name}" for name in POSTS}
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -74,8 +75,10 @@ class Doorman:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
         if scope["type"] != "http":
-            return  # the page opens no web sockets
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -106,12 +109,19 @@ class Doorman:
         known = path in WRITE if method == "POST" else method in ("GET", "HEAD") and _readable(path)
         if not known or "deep_link" in QueryParams(scope["query_string"]):
             return PlainTextResponse("Not served here.", 403)
-        origin = headers.get("origin")
-        if method == "POST" and origin is not None:
-            own = {headers.get("host"), headers.get("x-forwarded-host")}  # the latter only from our own proxy
-            if urlsplit(origin).netloc not in own - {None, ""}:
-                return PlainTextResponse("Only Candor's own page may send this.", 403)
+        if method == "POST" and not _own_origin(headers):
+            return PlainTextResponse("Only Candor's own page may send this.", 403)
         return None
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket of our own page through; any other is refused before it is opened."""
+        scope = self._unforged(scope)
+        headers = Headers(scope=scope)
+        known = self.house.hosts is None or name_of(headers.get("host", "")) in self.house.hosts
+        if known and scope["path"] in SOCKETS and headers.get("origin") and _own_origin(headers):
+            await self.app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         announced = Headers(scope=scope).get("content-length", "")
@@ -157,6 +167,13 @@ def _in_their_language(scope: Scope) -> Response | None:
         return None
     query = scope["query_string"].decode("latin-1")
     return RedirectResponse(f"fr?{query}" if query else "fr", headers={"vary": "accept-language"})
+
+
+def _own_origin(headers: Headers) -> bool:
+    """Whether a page of this server sent it, or no page at all."""
+    origin = headers.get("origin")
+    own = {headers.get("host"), headers.get("x-forwarded-host")}  # the latter only from our own proxy
+    return origin is None or urlsplit(origin).netloc in own - {None, ""}
 
 
 def _readable(path: str) -> bool:

@@ -19,3 +19,9 @@ class Busy(CandorError):
     """Too many people are waiting already."""
 
     code = "busy"
+
+
+class Overloaded(CandorError):
+    """Live speech comes faster than this computer can follow."""
+
+    code = "overloaded"

@@ -36,30 +36,16 @@ def untouched(field: gr.Image) -> gr.Image:
     return field
 
 
-class Inputs:
-    """Both steps: their widgets, and what happens when something is dropped on them."""
+class PhotoStep:
+    """The photo field: its widgets, and what happens when something is dropped on it. A visitor has one photo.
 
-    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+    number: shown before the title.   prefix: of the widgets' ids, where the page has the step more than once.
+    """
+
+    def __init__(self, studio: Studio, visitors: Visitors, number: int = 1, prefix: str = "") -> None:
         self.studio, self.visitors = studio, visitors
-        self._photo_hint = cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES))
-        self._speech_hint = cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES))
-        with gr.Row(elem_classes="inputs"):
-            with gr.Column(min_width=210):
-                self._draw_photo()
-            with gr.Column(min_width=210):
-                self._draw_speech()
-        self.widgets = [
-            self.photo,
-            self.photo_card,
-            self.photo_again,
-            self.faces,
-            self.photo_notice,
-            self.speech,
-            self.speech_notice,
-        ]
-
-    def _draw_photo(self) -> None:
-        gr.HTML(cards.heading(1, texts.PHOTO_STEP))
+        self._hint = cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES))
+        gr.HTML(cards.heading(number, texts.PHOTO_STEP))
         self.photo = untouched(
             gr.Image(
                 type="filepath",
@@ -70,21 +56,99 @@ class Inputs:
                 placeholder=texts.PHOTO_DROP,
                 height=260,
                 buttons=[],
-                elem_id="photo",
+                elem_id=f"{prefix}photo",
             )
         )
-        self.photo_card = gr.HTML(visible=False, elem_id="photo-card")
-        self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id="faces")
-        self.photo_again = gr.Button(
-            texts.PHOTO_CHANGE, size="sm", visible=False, elem_id="photo-again", elem_classes="quiet"
+        self.card = gr.HTML(visible=False, elem_id=f"{prefix}photo-card")
+        self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id=f"{prefix}faces")
+        self.again = gr.Button(
+            texts.PHOTO_CHANGE, size="sm", visible=False, elem_id=f"{prefix}photo-again", elem_classes="quiet"
         )
-        self.photo_notice = gr.HTML(self._photo_hint, elem_id="photo-notice")
-        outputs = [self.photo, self.photo_card, self.faces, self.photo_again, self.photo_notice]
-        self.photo.input(self.take_photo, self.photo, outputs, **READS)
-        self.faces.input(self.choose_face, self.faces, outputs, **READS)
-        self.photo_again.click(self.drop_photo, None, outputs, **QUIET)
+        self.notice = gr.HTML(self._hint, elem_id=f"{prefix}photo-notice")
+        self.widgets = [self.photo, self.card, self.faces, self.again, self.notice]
+        self.photo.input(self.take_photo, self.photo, self.widgets, **READS)
+        self.faces.input(self.choose_face, self.faces, self.widgets, **READS)
+        self.again.click(self.drop_photo, None, self.widgets, **QUIET)
 
-    def _draw_speech(self) -> None:
+    # what the visitor does ------------------------------------------------------------------------------------------
+
+    def take_photo(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Keep the photo and show its face box, or say why it cannot be used."""
+        if upload is None:
+            return self.drop_photo(request)
+        visitor = None
+        try:
+            visitor = self.visitors.of(request.session_hash)
+            visitor.photo, visitor.face = visitor.keep(upload, "photo"), None
+            visitor.photo_name = Path(upload).name
+            return self._shown(visitor)
+        except Exception as error:
+            if visitor is not None:
+                visitor.photo = None
+            return self._none(cards.notice(explain(error)))
+
+    def choose_face(self, number: int | None, request: gr.Request) -> dict[Any, Any]:
+        """Take another face of the same photo. Its own advice appears, or the reason why it cannot be used."""
+        visitor = self.visitors.find(request.session_hash)
+        if visitor is None or visitor.photo is None:
+            return {self.notice: cards.notice(texts.GONE)}
+        chosen = visitor.face
+        try:
+            visitor.face = number
+            return self._shown(visitor)
+        except Exception as error:
+            visitor.face = chosen
+            return {self.notice: cards.notice(explain(error)), self.faces: gr.Radio(value=chosen or 0)}
+
+    def drop_photo(self, request: gr.Request) -> dict[Any, Any]:
+        """Start over with an empty photo field."""
+        if visitor := self.visitors.find(request.session_hash):
+            visitor.photo = None
+        return self._none(self._hint)
+
+    def refresh(self, request: gr.Request) -> dict[Any, Any]:
+        """Show the visitor's photo as it is now: it may have been given elsewhere on the page."""
+        visitor = self.visitors.find(request.session_hash)
+        if visitor is None or visitor.photo is None:
+            return self._none(self._hint)
+        try:
+            return self._shown(visitor)
+        except Exception as error:
+            return self._none(cards.notice(explain(error)))
+
+    # what is shown --------------------------------------------------------------------------------------------------
+
+    def _shown(self, visitor: Visitor) -> dict[Any, Any]:
+        assert visitor.photo is not None
+        check = self.studio.check_photo(visitor.photo, visitor.photo_name, visitor.face)
+        names = [
+            ((texts.FACE_NAME if place else texts.FACE_LARGEST).format(number=place + 1), place)
+            for place in range(len(check.faces))
+        ]
+        return {
+            self.photo: gr.Image(visible=False, value=None),
+            self.card: gr.HTML(cards.photo_card(check), visible=True),
+            self.faces: gr.Radio(names, value=check.index, visible=len(names) > 1),
+            self.again: gr.Button(visible=True),
+            self.notice: "",
+        }
+
+    def _none(self, message: str) -> dict[Any, Any]:
+        return {
+            self.photo: gr.Image(visible=True, value=None),
+            self.card: gr.HTML("", visible=False),
+            self.faces: gr.Radio(visible=False),
+            self.again: gr.Button(visible=False),
+            self.notice: message,
+        }
+
+
+class SpeechStep:
+    """The voice field: recording, microphone, or the sound of a video."""
+
+    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+        self.studio, self.visitors = studio, visitors
+        self._hint = cards.hint(texts.SPEECH_HINT.format(megabytes=UPLOAD_MEGABYTES))
         gr.HTML(cards.heading(2, texts.SPEECH_STEP))
         self.speech = gr.Audio(
             type="filepath",
@@ -103,54 +167,18 @@ class Inputs:
             elem_id="speech-video",
             elem_classes="quiet",
         )
-        self.speech_notice = gr.HTML(self._speech_hint, elem_id="speech-notice")
-        outputs = [self.speech, self.speech_notice]
-        self.speech.input(self.take_speech, self.speech, outputs, **READS)
-        self.speech.clear(self.take_speech, self.speech, outputs, **READS)
-        self.of_video.upload(self.take_film, self.of_video, outputs, **READS)
-
-    # what the visitor does ------------------------------------------------------------------------------------------
-
-    def take_photo(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
-        """Keep the photo and show its face box, or say why it cannot be used."""
-        if upload is None:
-            return self.drop_photo(request)
-        visitor = None
-        try:
-            visitor = self.visitors.of(request.session_hash)
-            visitor.photo, visitor.face = visitor.keep(upload, "photo"), None
-            visitor.photo_name = Path(upload).name
-            return self._shown(visitor)
-        except Exception as error:
-            if visitor is not None:
-                visitor.photo = None
-            return self._no_photo(cards.notice(explain(error)))
-
-    def choose_face(self, number: int | None, request: gr.Request) -> dict[Any, Any]:
-        """Take another face of the same photo. Its own advice appears, or the reason why it cannot be used."""
-        visitor = self.visitors.find(request.session_hash)
-        if visitor is None or visitor.photo is None:
-            return {self.photo_notice: cards.notice(texts.GONE)}
-        chosen = visitor.face
-        try:
-            visitor.face = number
-            return self._shown(visitor)
-        except Exception as error:
-            visitor.face = chosen
-            return {self.photo_notice: cards.notice(explain(error)), self.faces: gr.Radio(value=chosen or 0)}
-
-    def drop_photo(self, request: gr.Request) -> dict[Any, Any]:
-        """Start over with an empty photo field."""
-        if visitor := self.visitors.find(request.session_hash):
-            visitor.photo = None
-        return self._no_photo(self._photo_hint)
+        self.notice = gr.HTML(self._hint, elem_id="speech-notice")
+        self.widgets = [self.speech, self.notice]
+        self.speech.input(self.take_speech, self.speech, self.widgets, **READS)
+        self.speech.clear(self.take_speech, self.speech, self.widgets, **READS)
+        self.of_video.upload(self.take_film, self.of_video, self.widgets, **READS)
 
     def take_speech(self, upload: str | None, request: gr.Request, shown: bool = True) -> dict[Any, Any]:
         """Keep the recording and say how long it is, or why it cannot be used. shown: the page's player plays it."""
         if visitor := self.visitors.find(request.session_hash):
             visitor.speech = None
         if upload is None:
-            return {self.speech_notice: self._speech_hint}
+            return {self.notice: self._hint}
         try:
             visitor = self.visitors.of(request.session_hash)
             kept = visitor.keep(upload, "speech", shown)
@@ -158,47 +186,32 @@ class Inputs:
             message = self._heard(kept, visitor.speech_name)
             visitor.speech = kept
         except Exception as error:
-            return {self.speech: gr.Audio(value=None), self.speech_notice: cards.notice(explain(error))}
-        return {self.speech_notice: message}
+            return {self.speech: gr.Audio(value=None), self.notice: cards.notice(explain(error))}
+        return {self.notice: message}
 
     def take_film(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep a video for its sound. The player is emptied: browsers cannot play every video's sound."""
         return {self.speech: gr.Audio(value=None)} | self.take_speech(upload, request, shown=False)
-
-    def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
-        """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
-        return (
-            self.take_photo(str(photo), request) | {self.speech: str(speech)} | self.take_speech(str(speech), request)
-        )
-
-    # what is shown --------------------------------------------------------------------------------------------------
-
-    def _shown(self, visitor: Visitor) -> dict[Any, Any]:
-        assert visitor.photo is not None
-        check = self.studio.check_photo(visitor.photo, visitor.photo_name, visitor.face)
-        names = [
-            ((texts.FACE_NAME if place else texts.FACE_LARGEST).format(number=place + 1), place)
-            for place in range(len(check.faces))
-        ]
-        return {
-            self.photo: gr.Image(visible=False, value=None),
-            self.photo_card: gr.HTML(cards.photo_card(check), visible=True),
-            self.faces: gr.Radio(names, value=check.index, visible=len(names) > 1),
-            self.photo_again: gr.Button(visible=True),
-            self.photo_notice: "",
-        }
-
-    def _no_photo(self, message: str) -> dict[Any, Any]:
-        return {
-            self.photo: gr.Image(visible=True, value=None),
-            self.photo_card: gr.HTML("", visible=False),
-            self.faces: gr.Radio(visible=False),
-            self.photo_again: gr.Button(visible=False),
-            self.photo_notice: message,
-        }
 
     def _heard(self, path: Path, name: str) -> str:
         speech = self.studio.hear(path, name)
         silent = float(np.abs(speech.samples).max(initial=0.0)) < SILENCE
         sentence = texts.SPEECH_SILENT if silent else texts.SPEECH_LENGTH
         return cards.notice(sentence.format(name=name, seconds=speech.seconds), "note" if silent else "good")
+
+
+class Inputs:
+    """Both steps of the Create page, side by side."""
+
+    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+        with gr.Row(elem_classes="inputs"):
+            with gr.Column(min_width=210):
+                self.photo = PhotoStep(studio, visitors)
+            with gr.Column(min_width=210):
+                self.speech = SpeechStep(studio, visitors)
+        self.widgets = [*self.photo.widgets, *self.speech.widgets]
+
+    def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
+        """Put two files that ship with the program into the fields, as if the visitor had dropped them."""
+        shown = self.photo.take_photo(str(photo), request) | {self.speech.speech: str(speech)}
+        return shown | self.speech.take_speech(str(speech), request)

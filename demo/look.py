@@ -75,6 +75,46 @@ def build() -> Look:
     return Look(widgets)
 
 
+def build_live() -> Look:
+    """Draw the controls that act while the portrait speaks, in the order of `live_controls`."""
+
+    def slider(low: float, high: float, value: float, step: float, label: str, name: str) -> gr.Slider:
+        return gr.Slider(low, high, value=value, step=step, label=label, min_width=160, elem_id=f"live-{name}")
+
+    with gr.Accordion(texts.LOOK, open=True, elem_id="live-look"):
+        emotion = gr.Radio(
+            [(texts.EMOTIONS[name], name) for name in Controls.EMOTIONS],
+            value="neutral",
+            label=texts.EMOTION,
+            elem_id="live-emotion",
+            elem_classes="chips",
+        )
+        with gr.Row():
+            strength = slider(0, 1, 0.6, 0.05, texts.EMOTION_STRENGTH, "strength")
+            gaze_yaw = slider(-30, 30, 0, 1, texts.GAZE_YAW, "gaze-yaw")
+            gaze_pitch = slider(-30, 30, 0, 1, texts.GAZE_PITCH, "gaze-pitch")
+        with gr.Row():
+            head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
+            mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
+            distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
+    return Look([emotion, strength, gaze_yaw, gaze_pitch, head_motion, mouth, distance])
+
+
+def live_controls(values: Sequence[object]) -> Controls:
+    """The values of the live panel, as the browser sends them. Raises `ControlError`."""
+    name, *numbers = values
+    if name not in Controls.EMOTIONS or len(numbers) != 6 or not all(type(value) in (int, float) for value in numbers):
+        raise ControlError("A control of look and motion has no value it can have. Press Reset there.")
+    strength, gaze_yaw, gaze_pitch, head_motion, mouth, distance = map(float, numbers)  # type: ignore[arg-type]
+    return Controls(
+        gaze=(gaze_yaw, gaze_pitch),
+        distance=distance,
+        head_motion=head_motion,
+        mouth=mouth,
+        emotion={} if name == "neutral" or not strength else {str(name): strength},
+    )
+
+
 def read(
     gaze_yaw: float,
     gaze_pitch: float,

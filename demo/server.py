@@ -21,6 +21,8 @@ from starlette.middleware import Middleware
 from demo import samples, texts
 from demo.doorman import MAX_UPLOAD, Doorman, House
 from demo.errors import UsageError
+from demo.live.desk import LiveDesk
+from demo.routes import routes
 from demo.session import Visitors, remove_abandoned
 from demo.studio import Studio
 
@@ -34,6 +36,7 @@ HEAD = """<link rel="icon" type="image/svg+xml" href="favicon.ico">
 document.documentElement.lang = language;
 Object.defineProperty(navigator, "language", { get: () => language });
 Object.defineProperty(navigator, "languages", { get: () => [language] }) }</script>
+<script src="page/live.js" defer></script>
 <style>.nav-holder { display: none !important }
 @media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
 FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
@@ -101,7 +104,10 @@ def theme() -> gr.themes.Base:
 
 
 def serve(
-    build: Callable[[Studio, Visitors], gr.Blocks], host: str | None, port: int | None, studio: Studio | None = None
+    build: Callable[[Studio, Visitors, LiveDesk], gr.Blocks],
+    host: str | None,
+    port: int | None,
+    studio: Studio | None = None,
 ) -> None:
     """Serve the page until SIGINT or SIGTERM, then remove everything visitors left.
 
@@ -115,11 +121,12 @@ def serve(
     visitors = Visitors()
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
     studio = studio or Studio()
+    desk = LiveDesk(studio)
     stop = threading.Event()
     try:
         close_the_network()
         gr.set_static_paths(samples.media())  # served as they lie there, without a copy
-        page = build(studio, visitors)
+        page = build(studio, visitors, desk)
         page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)
         try:
             _, url, _ = page.launch(
@@ -141,6 +148,7 @@ def serve(
                 enable_monitoring=False,
                 app_kwargs={
                     "middleware": [Middleware(Doorman, visitors=visitors, house=House.at(host))],
+                    "routes": routes(studio, visitors, desk),
                     "docs_url": None,
                     "redoc_url": None,
                 },
@@ -158,6 +166,7 @@ def serve(
         stop.wait()
         page.close(verbose=False)
     finally:
+        desk.close_all()
         visitors.close()
 
 

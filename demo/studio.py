@@ -124,6 +124,7 @@ class Studio:
         self._core: TalkingFace | None = None
         self._vault: Vault | None = None
         self._loading = threading.RLock()
+        self._warm = False
         self.line = Line()
         self._readers = threading.BoundedSemaphore(READERS)
 
@@ -136,6 +137,11 @@ class Studio:
             yield
         finally:
             self._readers.release()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the models are loaded: `warm_up` has done its work."""
+        return self._warm
 
     @property
     def core(self) -> TalkingFace:
@@ -289,3 +295,4 @@ class Studio:
         portrait = self.core.prepare(picture)
         for _frame in islice(self.core.render(portrait, self.core.animate(silence)), 3):
             pass
+        self._warm = True

@@ -77,6 +77,10 @@ class TalkingFace:
         """Yield `frame_count(motion, fps)` frames, uint8 (512, 512, 3) RGB, in order. Raises ControlError."""
         return LiveRenderer(portrait, self._face_space()).render(motion, fps, controls)
 
+    def renderer(self, portrait: Portrait) -> LiveRenderer:
+        """What draws single frames of the portrait: `draw`, with a `Warp` of one's own."""
+        return LiveRenderer(portrait, self._face_space())
+
     def render_full(
         self, photo: Photo, portrait: Portrait, motion: Motion, fps: float = 40, controls: Controls = Controls()
     ) -> Iterator[np.ndarray]:

@@ -156,6 +156,39 @@ SAMPLE_SIGNER = "Signed by Candor’s sample authority when it was prepared."
 SAMPLE_USE = "Use this photo and voice"
 SAMPLE_USED = "The sample’s photo and voice are loaded. Answer step 3, then press Create video."
 
+# Live ---------------------------------------------------------------------------------------------------------------
+LIVE_TAB = "Live"
+LIVE_INTRO = "Speak, and the portrait speaks along, in this page."
+LIVE_CONSENT = (
+    "This consent is for whatever is said in one live session of at most {minutes} minutes. Your voice is heard on the "
+    "server, kept only while the session lasts, and becomes a file only if you ask for it."
+)
+LIVE_START = "Go live"
+LIVE_STOP = "Stop"
+LIVE_HEAR = "Hear my voice, in step with the picture"
+LIVE_SEAL = "Seal the recording as a video"
+LIVE_CANVAS = "The portrait, generated live"
+LIVE_IDLE = "Choose a photo, answer for consent, then press Go live."
+LIVE_MARKED = (
+    "Every picture carries the invisible watermark and a visible sign. A live picture has no signed manifest: a sealed "
+    "recording has."
+)
+LIVE_GONE = "This live session is over. Press Go live for another one."
+LIVE_WORDS = {
+    "asking": "Your browser asks for the microphone: allow it.",
+    "speak": "You are live. Speak.",
+    "again": "The connection broke. Trying again …",
+    "lost": "The connection was lost. Press Go live to start again.",
+    "stopping": "Stopping …",
+    "stopped": "Stopped.",
+    "recorded": "{seconds} s were recorded.",
+    "facts": "{ms} ms from voice to picture · {fps} pictures a second · {left} s left",
+    "denied": "The microphone was refused. Allow it for this page in your browser, then press Go live again.",
+    "none": "No microphone was found. Connect one, then press Go live again.",
+    "insecure": "Browsers give the microphone only to pages on https or on this computer. Open this page so.",
+    "old": "This browser lacks what live mode needs. Use a current Chrome, Edge, Firefox or Safari.",
+}
+
 # Verify -------------------------------------------------------------------------------------------------------------
 VERIFY_TAB = "Verify"
 VERIFY_INTRO = "Drop any video or picture. Candor reads what it says about itself, and whether the parts agree."

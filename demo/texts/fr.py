@@ -166,6 +166,40 @@ SAMPLE_SIGNER = "Signé par l’autorité des exemples de Candor lors de sa pré
 SAMPLE_USE = "Utiliser cette photo et cette voix"
 SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l’étape 3, puis Créer la vidéo."
 
+# Live ---------------------------------------------------------------------------------------------------------------
+LIVE_TAB = "En direct"
+LIVE_INTRO = "Parlez, et le portrait parle avec vous, dans cette page."
+LIVE_CONSENT = (
+    "Ce consentement vaut pour tout ce qui sera dit pendant une session en direct de {minutes} minutes au plus. Votre "
+    "voix est entendue par le serveur, gardée seulement pendant la session, et ne devient un fichier que si vous le "
+    "demandez."
+)
+LIVE_START = "Passer en direct"
+LIVE_STOP = "Arrêter"
+LIVE_HEAR = "Entendre ma voix, en accord avec l’image"
+LIVE_SEAL = "Sceller l’enregistrement en vidéo"
+LIVE_CANVAS = "Le portrait, généré en direct"
+LIVE_IDLE = "Choisissez une photo, répondez pour le consentement, puis Passer en direct."
+LIVE_MARKED = (
+    "Chaque image porte le filigrane invisible et un signe visible. Une image en direct n’a pas de manifeste signé ; un "
+    "enregistrement scellé en a un."
+)
+LIVE_GONE = "Cette session en direct est finie. Appuyez sur Passer en direct pour une autre."
+LIVE_WORDS = {
+    "asking": "Votre navigateur demande le micro : autorisez-le.",
+    "speak": "Vous êtes en direct. Parlez.",
+    "again": "La connexion s’est rompue. Nouvel essai …",
+    "lost": "La connexion est perdue. Appuyez sur Passer en direct pour recommencer.",
+    "stopping": "Arrêt …",
+    "stopped": "Arrêté.",
+    "recorded": "{seconds} s ont été enregistrées.",
+    "facts": "{ms} ms de la voix à l’image · {fps} images par seconde · encore {left} s",
+    "denied": "Le micro a été refusé. Autorisez-le pour cette page dans votre navigateur, puis recommencez.",
+    "none": "Aucun micro n’a été trouvé. Branchez-en un, puis recommencez.",
+    "insecure": "Les navigateurs ne donnent le micro qu’aux pages en https ou sur cet ordinateur. Ouvrez-la ainsi.",
+    "old": "Ce navigateur n’a pas ce qu’il faut pour le direct. Utilisez un Chrome, Edge, Firefox ou Safari récent.",
+}
+
 # Verify -------------------------------------------------------------------------------------------------------------
 VERIFY_TAB = "Vérifier"
 VERIFY_INTRO = (

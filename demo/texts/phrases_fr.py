@@ -209,6 +209,11 @@ SEAL = {
 }
 
 HOUSE = {
+    "The time of this live session is over. Start another one.": "Le temps de cette session en direct est écoulé. Commencez-en une autre.",
+    "This consent is for one recording. Speaking live needs consent for any recording.": "Ce consentement vaut pour un seul enregistrement. Parler en direct demande un consentement pour tout enregistrement.",
+    "This computer cannot keep up with you: it is busy with other work. Try again in a minute.": "Cet ordinateur ne peut pas vous suivre : il est occupé ailleurs. Réessayez dans une minute.",
+    "Somebody else is live at the moment. Please try again in a few minutes.": "Quelqu’un d’autre est en direct en ce moment. Réessayez dans quelques minutes.",
+    "Nothing was recorded. Speak for a second or more before you stop.": "Rien n’a été enregistré. Parlez une seconde ou plus avant d’arrêter.",
     "{} is not set. Set both the signing key and its chain, or neither.": "{0} n’est pas défini. Définissez la clé de signature et sa chaîne, ou aucune des deux.",
     "The signing key is no EC P-256 key. Make one with `openssl ecparam -name prime256v1 -genkey`.": "La clé de signature n’est pas une clé EC P-256. Créez-en une avec `openssl ecparam -name prime256v1 -genkey`.",
     "The signing key does not belong to the first certificate of the chain. Put the leaf first.": "La clé de signature ne correspond pas au premier certificat de la chaîne. Mettez la feuille en premier.",

@@ -1,0 +1,216 @@
+"""The few live sessions that there may be at once: who has one, for how long, and what becomes of its recording."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from demo.errors import Busy, Missing
+from demo.live.session import SHORTEST, LiveSession, Picture
+from demo.progress import Pace, Step
+from demo.studio import Creation, Stopwatch, Studio
+from vasa_core.types import MOTION_RATE, PLAYBACK_RATE, SAMPLE_RATE, Controls, Photo, Speech
+
+if TYPE_CHECKING:
+    from safety.attestation import Attestation
+    from safety.consent import ConsentRecord
+    from vasa_core.render.renderer import LiveRenderer
+
+SECONDS = 180.0  # a live session lasts at most
+UNATTENDED = 20.0  # seconds without a connection after which a session ends
+PLACES = max(1, (os.cpu_count() or 1) // 2)  # a session takes most of a core
+
+
+@dataclass(eq=False)
+class Place:
+    """One visitor's live session.
+
+    ticket: 192 random bits; who shows it may speak.   show, over: set by the connection that is attached.
+    """
+
+    ticket: str
+    owner: str
+    record: ConsentRecord
+    photo: Photo
+    renderer: LiveRenderer
+    seconds: float
+    session: LiveSession = field(init=False)
+    show: Callable[[Picture], None] | None = None
+    wanted: Callable[[], bool] | None = None
+    over: Callable[[BaseException | None], None] | None = None
+    seen: float = field(default_factory=time.monotonic)
+
+    def attach(
+        self,
+        show: Callable[[Picture], None],
+        wanted: Callable[[], bool],
+        over: Callable[[BaseException | None], None],
+    ) -> None:
+        """Give the pictures to a connection; an earlier one gets none any more."""
+        self.show, self.wanted, self.over, self.seen = show, wanted, over, time.monotonic()
+
+    def detach(self, show: Callable[[Picture], None]) -> None:
+        """The connection is gone. The session waits a little for another."""
+        if self.show == show:
+            self.show = self.wanted = self.over = None
+            self.seen = time.monotonic()
+
+
+class LiveDesk:
+    """All live sessions. Safe to share between threads."""
+
+    def __init__(self, studio: Studio, places: int = PLACES, seconds: float = SECONDS) -> None:
+        self.studio, self.places, self.seconds = studio, places, seconds
+        self._lock = threading.Lock()
+        self._places: dict[str, Place] = {}
+        self._opening = 0  # sessions that are being prepared
+
+    def open(
+        self, owner: str, photo: Path, name: str, face: int | None, attestation: Attestation, language: str
+    ) -> Place:
+        """Prepare a session: the photo's portrait, a consent for any recording, an exit that lets pictures out.
+
+        owner: the visitor; an earlier session of theirs ends. Raises Busy, the PhotoError and ConsentError families.
+        """
+        self.close(owner)
+        with self._lock:
+            self._sweep()
+            if sum(place.session.running for place in self._places.values()) + self._opening >= self.places:
+                raise Busy("Somebody else is live at the moment. Please try again in a few minutes.")
+            self._opening += 1
+        try:
+            place = self._prepared(owner, photo, name, face, attestation, language)
+            with self._lock:
+                self._places[owner] = place
+        finally:
+            with self._lock:
+                self._opening -= 1
+        return place
+
+    def _prepared(
+        self, owner: str, photo: Path, name: str, face: int | None, attestation: Attestation, language: str
+    ) -> Place:
+        from safety.consent import attest
+        from safety.live import LiveExit
+        from safety.tokens import issue_token
+        from vasa_core.photo import load_photo
+
+        with self.studio.reading():
+            picture = load_photo(photo, name)
+            portrait = self.studio.core.prepare(picture, face)
+        renderer = self.studio.core.renderer(portrait)
+        silence = unheard()
+        vault = self.studio.vault
+        record = attest(vault, attestation, picture, silence, language=language)
+        leave = LiveExit(vault, issue_token(vault, record, picture, silence), picture, silence, self.seconds)
+        place = Place(secrets.token_urlsafe(24), owner, record, picture, renderer, self.seconds)
+        place.session = LiveSession(
+            stream_of(self.studio.core, Controls()),
+            renderer,
+            leave,
+            Controls(),
+            show=lambda shot: place.show(shot) if place.show else None,
+            wanted=lambda: place.wanted() if place.wanted else False,
+            over=lambda error: place.over(error) if place.over else None,
+        )
+        place.session.start()
+        return place
+
+    def find(self, ticket: str) -> Place | None:
+        """The running session of a ticket."""
+        with self._lock:
+            self._sweep()
+            for place in self._places.values():
+                if secrets.compare_digest(place.ticket, ticket) and place.session.running:
+                    return place
+        return None
+
+    def of(self, owner: str | None) -> Place | None:
+        """The latest session of a visitor, running or not."""
+        with self._lock:
+            return self._places.get(owner or "")
+
+    def close(self, owner: str | None) -> None:
+        """End a visitor's session and forget its recording."""
+        with self._lock:
+            place = self._places.pop(owner or "", None)
+        if place is not None:
+            place.session.stop()
+
+    def close_all(self) -> None:
+        for owner in list(self._places):
+            self.close(owner)
+
+    def _sweep(self) -> None:
+        """End sessions that nobody listens to. Call it with the lock held."""
+        limit = time.monotonic() - UNATTENDED
+        for place in self._places.values():
+            if place.show is None and place.seen < limit:
+                place.session.stop(0)
+
+    def seal(
+        self,
+        place: Place,
+        out: Path,
+        who: str = "",
+        progress: Callable[[Step], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Creation:
+        """The recording of an ended session as a sealed video at `out`, or a CandorError and nothing there."""
+        from safety.seal import seal
+        from safety.tokens import issue_token
+        from vasa_core.audio import load_speech
+
+        recording, vault, pace = place.session.recording, self.studio.vault, Pace()
+        tell = progress or (lambda step: None)
+        if recording.seconds < SHORTEST:
+            raise Missing("Nothing was recorded. Speak for a second or more before you stop.")
+
+        def report(stage: str, fraction: float) -> None:
+            tell(pace.at(stage, fraction))
+
+        with self.studio.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled, who):
+            watch = Stopwatch()
+            report("rendering", 0.0)
+            with watch.time("read"):
+                speech = load_speech(recording.wav(), "live recording")
+            with watch.time("consent"):
+                token = issue_token(vault, place.record, place.photo, speech)
+            sealed = seal(
+                vault,
+                token,
+                place.photo,
+                speech,
+                watch.frames("render", recording.frames(place.renderer)),
+                out=out,
+                fps=MOTION_RATE,
+                total=len(recording.pose),
+                progress=report,
+                cancelled=cancelled,
+            )
+            wall = watch.elapsed
+        return Creation(sealed, 0, watch.seconds | sealed.timings, wall, vault.development)
+
+
+def unheard() -> Speech:
+    """A second of silence: what stands for the sound when a consent for any recording is signed before anyone spoke."""
+    samples = np.zeros(SAMPLE_RATE, np.float32)
+    return Speech(samples, np.zeros((PLAYBACK_RATE, 1), np.int16), b"", "audio/wav", "live microphone")
+
+
+def stream_of(core: Any, controls: Controls) -> Any:
+    """A stream of motion for one visitor."""
+    generator = core.generator() if hasattr(core, "generator") else core._generator()
+    if hasattr(generator, "stream"):
+        return generator.stream(controls)
+    from demo.live.windows import WindowStream
+
+    return WindowStream(generator)

@@ -1,0 +1,35 @@
+"""What the server answers beside the pages: scripts, the live connection, health."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from demo.live import socket
+from demo.live.desk import LiveDesk
+from demo.session import Visitors
+from demo.studio import Studio
+
+SCRIPTS = Path(__file__).parent / "static"
+
+
+def routes(studio: Studio, visitors: Visitors, desk: LiveDesk) -> list[BaseRoute]:
+    """Routes that come before those of the web framework. The Doorman must know them too."""
+
+    async def live(connection: WebSocket) -> None:
+        await socket.answer(desk, connection)
+
+    async def health(_: Request) -> JSONResponse:
+        """Ready once the models are loaded; a load balancer sends nobody before."""
+        return JSONResponse({"status": "ok" if studio.ready else "starting"}, 200 if studio.ready else 503)
+
+    return [
+        WebSocketRoute("/live", live),
+        Route("/healthz", health),
+        Mount("/page", StaticFiles(directory=SCRIPTS)),
+    ]
