@@ -92,8 +92,11 @@ class Tracker:
             mesh.close()
         self._meshes.clear()
 
-    def follow(self, pictures: Iterable[Picture]) -> list[Trace]:
-        """Traces of all faces in the pictures, in order of appearance."""
+    def follow(self, pictures: Iterable[Picture], known: np.ndarray | None = None) -> list[Trace]:
+        """Traces of all faces in the pictures, in order of appearance.
+
+        known: (478, 3) landmarks of the one face in the first picture; then nobody else is searched for.
+        """
         config = self.config
         live: list[_Follower] = []
         done: list[Trace] = []
@@ -116,7 +119,10 @@ class Tracker:
             live = _distinct(kept)
             done += [self._end(f) for f in kept if f not in live]
             wait = config.search_every if live else config.retry_after
-            if picture.time - searched >= wait and len(live) < config.most_faces:
+            if known is not None:
+                if not live and not done:
+                    live = [f for f in [self._begin(known, picture, luma)] if f is not None]
+            elif picture.time - searched >= wait and len(live) < config.most_faces:
                 searched = picture.time
                 live += self._newcomers(picture, luma, live)
         done += [self._end(f) for f in live]
@@ -133,13 +139,19 @@ class Tracker:
             known = any(_overlap(points, other.last) >= self.config.same for other in [*live, *found])
             if known or np.ptp(points[:FACE_POINTS, 0]) < self.config.least_width:
                 continue
-            follower = _Follower(Trace(self._count), self._mesh(), self._square(points), points, picture.time)
-            self._count += 1
-            if self._step(follower, picture, luma) and follower.trace.times:
+            follower = self._begin(points, picture, luma)
+            if follower is not None:
                 found.append(follower)
-            else:
-                self._end(follower)
         return found
+
+    def _begin(self, points: np.ndarray, picture: Picture, luma: np.ndarray) -> _Follower | None:
+        """A new follower of the face at `points` (478, 3), None when the mesh does not see it there."""
+        follower = _Follower(Trace(self._count), self._mesh(), self._square(points), points, picture.time)
+        self._count += 1
+        if self._step(follower, picture, luma) and follower.trace.times:
+            return follower
+        self._end(follower)
+        return None
 
     def _step(self, follower: _Follower, picture: Picture, luma: np.ndarray) -> bool:
         """Look for the face in the next picture; False when the track has ended."""
@@ -186,8 +198,8 @@ class Tracker:
         return mesh
 
     def _end(self, follower: _Follower) -> Trace:
+        # What the mesh remembers is where the face was in its square, and there the next one will be too.
         if len(self._meshes) < self.config.most_faces:
-            follower.mesh.reset()
             self._meshes.append(follower.mesh)
         else:
             follower.mesh.close()

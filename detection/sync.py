@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from vasa_core.motion.generator import SpeechMotion
+from vasa_core.motion.features import VisemeFeatures
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES
 from vasa_core.types import MOTION_RATE
 
@@ -56,15 +56,15 @@ class Agreement:
 
 
 @lru_cache(maxsize=1)
-def _listener() -> SpeechMotion:
-    return SpeechMotion.from_pretrained()
+def _listener() -> VisemeFeatures:
+    return VisemeFeatures.from_pretrained()
 
 
 def voice(samples: np.ndarray) -> np.ndarray:
     """Viseme posteriors at MOTION_RATE, float32 (N, 14). samples: float32 (n,) mono at 16 kHz."""
     if len(samples) < 3200:
         return np.zeros((0, len(VISEMES)), np.float32)
-    posteriors = _listener().posteriors(samples)
+    posteriors = np.exp(_listener().log_posteriors(samples))
     pairs = posteriors[: len(posteriors) // 2 * 2].reshape(-1, VISEME_RATE // MOTION_RATE, len(VISEMES))
     return pairs.mean(1).astype(np.float32)
 

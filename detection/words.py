@@ -148,3 +148,111 @@ def false_alarms(figures: dict[str, Any]) -> str:
     if not count:
         return "?"
     return f"{share:.1%}" if share > 0 else f"< {1 / count:.1%}"
+
+
+LABELS = {
+    "en": {
+        "title": "Detector report",
+        "provenance": "Provenance",
+        "provenance_note": "What the file says about itself and what this installation remembers. It is never part of the score below.",
+        "provenance_none": "Manifest, watermark, consent and log were not looked up for this report.",
+        "manifest": "Manifest",
+        "watermark": "Watermark",
+        "consent": "Consent",
+        "log": "Log",
+        "found": "found, id {id}",
+        "trace": "traces only",
+        "not_found": "not found",
+        "included": "included",
+        "missing": "no entry",
+        "nothing": "nothing to look up",
+        "score": "What the detector sees",
+        "probability": "Probability that it was generated: {probability:.0%} (between {low:.0%} and {high:.0%})",
+        "no_probability": "No probability is given.",
+        "face": "Face {number}",
+        "face_facts": "{seconds:.1f} s, {width:.0f} pixels wide",
+        "timeline": "Probability over time, with its uncertainty. Choose a moment to jump to it.",
+        "accused": "from here on: generated",
+        "acquitted": "up to here: authentic looking",
+        "branch": "Branch",
+        "alone": "On its own",
+        "saw": "What it saw",
+        "silent": "nothing to look at",
+        "shots": "The moments that speak most for “generated”, as the network saw them, and where in the face (red).",
+        "shot": "{time:.1f} s: {probability:.0%}",
+        "segments": "Stretches that look generated: {spans}.",
+        "missing_title": "What was not examined, and why",
+        "read": "{seconds:.0f} of {of:.0f} seconds and {pictures} pictures were examined.",
+        "cuts": "Cuts at {times} s.",
+        "all_read": "Everything that could be followed was examined.",
+        "rates_title": "How often this detector is wrong",
+        "rates": (
+            "Measured on {people} people it never saw while learning, {real} real and {generated} generated takes: "
+            "{false_alarms} of the real ones were called generated, {missed:.1%} of the generated ones authentic looking. "
+            "Ranking (AUC) {auc:.3f}, 95 % interval {auc_low:.3f} to {auc_high:.3f}. The rest got no answer."
+        ),
+        "limits": (
+            "It knows the output of this generator. On other generators, face swaps and edits it was not measured well "
+            "enough to promise anything. Few people were available; groups of people were not compared."
+        ),
+        "container": "Container",
+        "container_note": "Shown for orientation; the detector does not look at these.",
+        "version": "Detector version {version}",
+        "video": "Open the video here to jump to moments in it. It stays on this device.",
+        "done": "Examined in {seconds:.1f} s.",
+        "sound": "with sound",
+        "silent_file": "without sound",
+    },
+    "fr": {
+        "title": "Rapport du détecteur",
+        "provenance": "Provenance",
+        "provenance_note": "Ce que le fichier dit de lui-même et ce dont cette installation se souvient. Cela n’entre jamais dans le score.",
+        "provenance_none": "Manifeste, filigrane, consentement et journal n’ont pas été consultés pour ce rapport.",
+        "manifest": "Manifeste",
+        "watermark": "Filigrane",
+        "consent": "Consentement",
+        "log": "Journal",
+        "found": "trouvé, identifiant {id}",
+        "trace": "des traces seulement",
+        "not_found": "non trouvé",
+        "included": "inscrit",
+        "missing": "aucune entrée",
+        "nothing": "rien à consulter",
+        "score": "Ce que voit le détecteur",
+        "probability": "Probabilité qu’elle soit générée : {probability:.0%} (entre {low:.0%} et {high:.0%})",
+        "no_probability": "Aucune probabilité n’est donnée.",
+        "face": "Visage {number}",
+        "face_facts": "{seconds:.1f} s, {width:.0f} pixels de large",
+        "timeline": "Probabilité au fil du temps, avec son incertitude. Choisissez un moment pour y aller.",
+        "accused": "à partir d’ici : générée",
+        "acquitted": "jusqu’ici : semble authentique",
+        "branch": "Branche",
+        "alone": "Seule",
+        "saw": "Ce qu’elle a vu",
+        "silent": "rien à regarder",
+        "shots": "Les moments qui parlent le plus pour « générée », tels que le réseau les a vus, et où dans le visage (rouge).",
+        "shot": "{time:.1f} s : {probability:.0%}",
+        "segments": "Passages qui semblent générés : {spans}.",
+        "missing_title": "Ce qui n’a pas été examiné, et pourquoi",
+        "read": "{seconds:.0f} secondes sur {of:.0f} et {pictures} images ont été examinées.",
+        "cuts": "Changements de plan à {times} s.",
+        "all_read": "Tout ce qui pouvait être suivi a été examiné.",
+        "rates_title": "Combien de fois ce détecteur se trompe",
+        "rates": (
+            "Mesuré sur {people} personnes jamais vues à l’apprentissage, {real} prises réelles et {generated} générées : "
+            "{false_alarms} des réelles ont été dites générées, {missed:.1%} des générées ont semblé authentiques. "
+            "Classement (AUC) {auc:.3f}, intervalle à 95 % de {auc_low:.3f} à {auc_high:.3f}. Le reste est sans réponse."
+        ),
+        "limits": (
+            "Il connaît ce que produit ce générateur. Pour d’autres générateurs, échanges de visages et retouches, les "
+            "mesures ne permettent aucune promesse. Peu de personnes étaient disponibles ; les groupes n’ont pas été comparés."
+        ),
+        "container": "Conteneur",
+        "container_note": "À titre indicatif ; le détecteur n’en tient pas compte.",
+        "version": "Détecteur, version {version}",
+        "video": "Ouvrez ici la vidéo pour aller à ses moments. Elle reste sur cet appareil.",
+        "done": "Examinée en {seconds:.1f} s.",
+        "sound": "avec son",
+        "silent_file": "sans son",
+    },
+}

@@ -37,7 +37,7 @@ from vasa_core.training.media import read_frames, read_sound
 from vasa_core.types import FRAME_SIZE, SAMPLE_RATE, Controls, Motion
 
 SKIP = 0.35  # seconds at the beginning of every clip that are not used
-SEGMENT = 2.4  # seconds
+SEGMENT = 2.2  # seconds: one window
 LEAST_SEGMENT = 2.05
 HOP = 0.6  # seconds between windows in training
 MOST_SEGMENTS = 3  # of one clip
@@ -189,7 +189,7 @@ class Builder:
         words[:, 7:] = driven.dynamics[:count, 7:]  # the mouth's coordinates; lids, gaze and brows stay
         spoken = Motion(motion.pose[:count], words, motion.rate)
         drawn = fakes.render(self.core, portrait, spoken, segment.rate, Controls())
-        trace = follow_one(self.tracker, drawn, np.arange(len(drawn)) / segment.rate)
+        trace = follow_one(self.tracker, drawn, np.arange(len(drawn)) / segment.rate, fakes.portrait_box(portrait))
         if trace is None or len(drawn) < 20:
             return None
         short = Segment(segment.frames[: len(drawn)], segment.times[: len(drawn)], segment.sound, segment.trace)
@@ -199,7 +199,9 @@ class Builder:
               box: tuple[float, float, float], sound: np.ndarray, settings: Settings) -> None:  # fmt: skip
         name = f"{clip.name}.{number}.{kind}{variant}"
         decoded, rate, size = degrade(frames, times, box, settings)
-        trace = follow_one(self.tracker, decoded, np.arange(len(decoded)) / rate)
+        middle = decoded[0].shape[0] / 2
+        place = (middle, middle, float(settings.face))
+        trace = follow_one(self.tracker, decoded, np.arange(len(decoded)) / rate, place)
         if trace is None:
             self.skipped[f"lost after encoding: {kind}"] += 1
             return

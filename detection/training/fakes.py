@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from detection.crops import canonical
 from detection.faces import Trace, Tracker
 from detection.video import Picture
 from vasa_core.audio import load_speech
@@ -46,9 +47,18 @@ class Segment:
         return (len(self.times) - 1) / max(float(self.times[-1] - self.times[0]), 1e-3)
 
 
-def follow_one(tracker: Tracker, frames: list[np.ndarray], times: np.ndarray) -> Trace | None:
-    """The longest trace in frames, None when no face is followed for most of the time."""
-    traces = tracker.follow(Picture(float(t), f) for t, f in zip(times, frames, strict=True))
+def follow_one(
+    tracker: Tracker, frames: list[np.ndarray], times: np.ndarray, box: tuple[float, float, float] | None = None
+) -> Trace | None:
+    """The longest trace in frames, None when no face is followed for most of the time.
+
+    box: centre x, y and size of the face in the first frame, if it is known.
+    """
+    known = None
+    if box is not None:  # an average face in its place will do to begin with
+        known = canonical().template * (box[2] / np.ptp(canonical().template[:FACE_POINTS, 1]))
+        known = known + np.array([box[0], box[1], 0]) - [*known[:FACE_POINTS, :2].mean(0), 0]
+    traces = tracker.follow((Picture(float(t), f) for t, f in zip(times, frames, strict=True)), known)
     best = max(traces, key=lambda trace: len(trace.times), default=None)
     return best if best is not None and best.seconds >= 0.85 * (times[-1] - times[0]) else None
 

@@ -1,0 +1,279 @@
+"""The report as HTML: a fragment for the page, and a file of its own that can be handed on.
+
+Nothing is fetched from anywhere: styles and pictures are inside. Every value is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import Any
+
+import cv2
+import numpy as np
+
+from detection import words
+from detection.report import FaceReport, Report, Shot
+
+WIDTH, HEIGHT, LEFT, TOP = 640, 132, 34, 8  # of a timeline, in its own units
+THUMB = 160  # pixels
+SEEK = "var v=this.closest('.dr').querySelector('video');if(v){{v.currentTime={time:.2f};v.play()}}"
+
+STYLE = """
+.dr{--ink:#1f2421;--soft:#626a66;--line:#e3e0da;--card:#fff;--red:#b3382c;--teal:#0f766e;--sand:#8a6d1d;color:var(--ink);
+font:15px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+.dr *{box-sizing:border-box}
+.dr section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px;margin:0 0 14px}
+.dr h2{font-size:15px;margin:0 0 8px;font-weight:650}.dr h3{font-size:14px;margin:14px 0 4px;font-weight:650}
+.dr p{margin:0 0 8px;overflow-wrap:anywhere}.dr .soft{color:var(--soft);font-size:13.5px}
+.dr .verdict{font-size:24px;font-weight:700;margin:0 0 6px;line-height:1.2}
+.dr .generated .verdict{color:var(--red)}.dr .authentic_looking .verdict{color:var(--teal)}
+.dr .cannot_tell .verdict,.dr .no_face .verdict,.dr .unreadable .verdict{color:var(--sand)}
+.dr .bar{position:relative;height:12px;border-radius:6px;margin:8px 0 10px;
+background:linear-gradient(90deg,#cfe6e3,#efe9dc,#f1cfca)}
+.dr .bar i{position:absolute;top:-3px;bottom:-3px;background:rgba(31,36,33,.22);border-radius:4px}
+.dr .bar b{position:absolute;top:-4px;width:3px;height:20px;background:var(--ink);border-radius:2px}
+.dr ul{margin:4px 0 8px;padding-left:20px}.dr li{margin:2px 0;overflow-wrap:anywhere}
+.dr table{border-collapse:collapse;width:100%;font-size:14px}.dr th{text-align:left;font-weight:600;color:var(--soft)}
+.dr th,.dr td{padding:5px 10px 5px 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+.dr td:nth-child(2){white-space:nowrap}
+.dr dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 14px;margin:0;font-size:14px}
+.dr dt{color:var(--soft)}.dr dd{margin:0;overflow-wrap:anywhere}
+.dr svg{display:block;width:100%;height:auto}.dr svg text{font-size:10px;fill:var(--soft)}
+.dr .hit{fill:transparent;cursor:pointer}.dr .hit:hover,.dr .hit:focus{fill:rgba(15,118,110,.12);outline:none}
+.dr .shots{display:flex;flex-wrap:wrap;gap:12px;margin:8px 0 0}.dr figure{margin:0;cursor:pointer}
+.dr figure img{width:112px;height:112px;border-radius:8px;display:inline-block;border:1px solid var(--line)}
+.dr figcaption{font-size:12.5px;color:var(--soft)}
+.dr video{width:100%;max-height:360px;border-radius:10px;background:#000;display:block;margin:8px 0 0}
+@media (prefers-color-scheme:dark){body>.dr{--ink:#ece9e4;--soft:#a7a29a;--line:#37342f;--card:#1d1c1a;--red:#f08a7e;
+--teal:#4fc7ba;--sand:#d8b65c}}
+.dark .dr{--ink:#ece9e4;--soft:#a7a29a;--line:#37342f;--card:#1d1c1a;--red:#f08a7e;--teal:#4fc7ba;--sand:#d8b65c}
+"""
+
+
+def document(report: Report, language: str = "en") -> str:
+    """The report as one HTML file that needs nothing else."""
+    title = f"{words.LABELS[language]['title']}: {report.file}"
+    pick = (
+        f'<section><p class="soft">{escape(words.LABELS[language]["video"])}</p>'
+        '<input type="file" accept="video/*" onchange="var v=this.parentNode.querySelector(\'video\');'
+        'v.src=URL.createObjectURL(this.files[0]);v.hidden=false"><video controls muted hidden></video></section>'
+    )
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src '
+        "'unsafe-inline'; script-src 'unsafe-inline'; media-src blob:\">"
+        f"<title>{escape(title)}</title><style>body{{margin:0;padding:24px 16px;background:#faf9f7}}"
+        "@media (prefers-color-scheme:dark){body{background:#141312}}"
+        f".dr{{max-width:820px;margin:0 auto}}h1{{font-size:19px;overflow-wrap:anywhere}}{STYLE}</style></head>"
+        f'<body><main class="dr"><h1>{escape(title)}</h1>{_sections(report, language, pick)}</main></body></html>'
+    )
+
+
+def fragment(report: Report, language: str = "en", video: str = "") -> str:
+    """The report for a page. video: address of the file, for jumping to moments; the page serves it."""
+    player = (
+        f'<section><video controls muted preload="metadata" src="{escape(video)}"></video></section>' if video else ""
+    )
+    return f'<style>{STYLE}</style><div class="dr">{_sections(report, language, player)}</div>'
+
+
+def _sections(report: Report, language: str, player: str) -> str:
+    t = words.LABELS[language]
+    parts = [_provenance(report.provenance, t), _verdict(report, language)]
+    if report.status == "scored":
+        parts.append(player)
+    parts += [_face(face, report, language) for face in report.faces]
+    parts += [_unread(report, language), _rates(report, t), _container(report, t)]
+    return "".join(parts)
+
+
+def _provenance(facts: dict[str, Any] | None, t: dict[str, str]) -> str:
+    head = f"<section><h2>{escape(t['provenance'])}</h2>"
+    if not facts:
+        return f'{head}<p class="soft">{escape(t["provenance_none"])}</p></section>'
+    mark = facts.get("watermark", {})
+    seen = (
+        t["found"].format(id=mark.get("id"))
+        if mark.get("found")
+        else t["trace"]
+        if mark.get("trace")
+        else t["not_found"]
+    )
+    logged = {True: t["included"], False: t["missing"]}.get(facts.get("log", {}).get("included"), t["nothing"])
+    manifest = facts.get("manifest", {})
+    signed = " ".join(str(manifest[key]) for key in ("state", "generator") if manifest.get(key))
+    rows = [
+        (t["manifest"], signed),
+        (t["watermark"], seen),
+        (t["consent"], str(facts.get("consent", {}).get("state", ""))),
+        (t["log"], logged),
+    ]
+    warnings = "".join(f"<li>{escape(str(text))}</li>" for text in facts.get("contradictions", ()))
+    warnings = f"<ul>{warnings}</ul>" if warnings else ""
+    return f'{head}{_pairs(rows)}{warnings}<p class="soft">{escape(t["provenance_note"])}</p></section>'
+
+
+def _verdict(report: Report, language: str) -> str:
+    t = words.LABELS[language]
+    number = escape(t["no_probability"])
+    bar = ""
+    if report.probability is not None and report.low is not None and report.high is not None:
+        low, high = report.low, report.high
+        number = escape(t["probability"].format(probability=report.probability, low=low, high=high))
+        bar = (
+            f'<div class="bar"><i style="left:{low:.1%};width:{max(high - low, 0.004):.1%}"></i>'
+            f'<b style="left:{report.probability:.1%}"></b></div>'
+        )
+    why = "".join(f"<li>{escape(words.reason(r, language))}</li>" for r in report.reasons)
+    spans = ", ".join(f"{s.start:.0f}–{s.end:.0f} s" for s in report.segments)
+    where = f"<p>{escape(t['segments'].format(spans=spans))}</p>" if spans else ""
+    return (
+        f'<section class="{words.outcome(report)}"><h2>{escape(t["score"])}</h2>'
+        f'<p class="verdict">{escape(words.verdict(report, language))}</p><p>{number}</p>{bar}'
+        f"<p>{escape(words.meaning(report, language))}</p>{where}{f'<ul>{why}</ul>' if why else ''}</section>"
+    )
+
+
+def _face(face: FaceReport, report: Report, language: str) -> str:
+    t = words.LABELS[language]
+    name = escape(t["face"].format(number=face.number))
+    facts = escape(t["face_facts"].format(seconds=face.seconds, width=face.width))
+    verdict = words.VERDICTS[language][face.verdict]
+    if face.probability is not None:
+        verdict += f", {face.probability:.0%}"
+    out = f'<section class="{face.verdict}"><h2>{name}: {escape(verdict)}</h2><p class="soft">{facts}</p>'
+    if face.status != "scored":
+        why = "".join(f"<li>{escape(words.reason(r, language))}</li>" for r in face.reasons)
+        return f"{out}<ul>{why}</ul></section>"
+    out += _timeline(face, report, t)
+    rows = "".join(
+        f"<tr><td>{escape(words.BRANCHES[language][b.name])}</td>"
+        f"<td>{'–' if b.probability is None else f'{b.probability:.0%}'}</td>"
+        f"<td>{escape(words.reason(b.saw, language))}</td></tr>"
+        for b in face.branches
+    )
+    head = "".join(f"<th>{escape(t[key])}</th>" for key in ("branch", "alone", "saw"))
+    out += f"<h3></h3><table><tr>{head}</tr>{rows}</table>"
+    if face.shots:
+        pictures = "".join(_shot(shot, t) for shot in face.shots)
+        out += f'<p class="soft" style="margin-top:12px">{escape(t["shots"])}</p><div class="shots">{pictures}</div>'
+    return f"{out}</section>"
+
+
+def _timeline(face: FaceReport, report: Report, t: dict[str, str]) -> str:
+    """Probability over time as an SVG: band of uncertainty, curve, and a field to click for every window."""
+    end = max([w.end for w in face.windows] + [float(report.read.get("of", 0.0) or 0.0)]) or 1.0
+    span, tall = WIDTH - LEFT - 6, HEIGHT - TOP - 18
+
+    def x(time: float) -> float:
+        return LEFT + span * time / end
+
+    def y(p: float) -> float:
+        return TOP + tall * (1 - p)
+
+    parts = []
+    for level in (0.0, 0.5, 1.0):
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 6}" y1="{y(level):.1f}" y2="{y(level):.1f}" stroke="#d9d5cf"/>')
+        parts.append(f'<text x="2" y="{y(level) + 3:.1f}">{level:.0%}</text>')
+    for run in _runs(face):
+        middle = [(x((w.start + w.end) / 2), w) for w in run]
+        upper = " ".join(f"{a:.1f},{y(w.high):.1f}" for a, w in middle)
+        lower = " ".join(f"{a:.1f},{y(w.low):.1f}" for a, w in reversed(middle))
+        parts.append(f'<polygon points="{upper} {lower}" fill="#0f766e" opacity=".16"/>')
+        line = " ".join(f"{a:.1f},{y(w.probability):.1f}" for a, w in middle)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="#0f766e" stroke-width="2"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{y(w.probability):.1f}" r="3" fill="#0f766e"/>' for a, w in middle]
+        for a, w in middle:
+            half = max(span * 0.5 / end, 4)
+            seek = escape(SEEK.format(time=w.start))
+            tip = f"{w.start:.1f}–{w.end:.1f} s: {w.probability:.0%}"
+            parts.append(
+                f'<rect class="hit" tabindex="0" x="{a - half:.1f}" y="{TOP}" width="{2 * half:.1f}" height="{tall}" '
+                f'onclick="{seek}"><title>{escape(tip)}</title></rect>'
+            )
+    for time in np.linspace(0, end, 5):
+        parts.append(f'<text x="{x(time):.1f}" y="{HEIGHT - 4}" text-anchor="middle">{time:.0f} s</text>')
+    return (
+        f'<p class="soft">{escape(t["timeline"])}</p>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(t["timeline"])}">{"".join(parts)}</svg>'
+    )
+
+
+def _runs(face: FaceReport) -> list[list[Any]]:
+    """Windows in unbroken runs."""
+    runs: list[list[Any]] = []
+    for window in face.windows:
+        if runs and window.start <= runs[-1][-1].end + 0.05:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return runs
+
+
+def _shot(shot: Shot, t: dict[str, str]) -> str:
+    plain = cv2.resize(shot.crop, (THUMB, THUMB), interpolation=cv2.INTER_CUBIC)
+    heat = cv2.resize(np.maximum(shot.heat, 0), (THUMB, THUMB), interpolation=cv2.INTER_CUBIC)
+    strength = np.clip(heat / max(float(np.abs(shot.heat).max()), 1e-6), 0, 1)[..., None] * 0.65
+    warm = plain * (1 - strength) + np.array([214, 40, 40]) * strength
+    caption = escape(t["shot"].format(time=shot.time, probability=shot.probability))
+    seek = escape(SEEK.format(time=max(0.0, shot.time - 0.2)))
+    images = "".join(f'<img src="{_png(p)}" alt="{caption}">' for p in (plain, warm))
+    return f'<figure onclick="{seek}">{images}<figcaption>{caption}</figcaption></figure>'
+
+
+def _png(pixels: np.ndarray) -> str:
+    _, data = cv2.imencode(".png", np.clip(pixels, 0, 255).astype(np.uint8)[..., ::-1])
+    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+def _unread(report: Report, language: str) -> str:
+    t = words.LABELS[language]
+    if not report.read:
+        return ""
+    lines = [t["read"].format(**{k: report.read[k] for k in ("seconds", "of", "pictures")})]
+    if report.read.get("cuts"):
+        lines.append(t["cuts"].format(times=", ".join(f"{c:.1f}" for c in report.read["cuts"][:12])))
+    skipped = [f for f in report.faces if f.status != "scored"]
+    lines += [f"{t['face'].format(number=f.number)}: {words.reason(r, language)}" for f in skipped for r in f.reasons]
+    body = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    done = escape(t["done"].format(seconds=report.seconds))
+    return f'<section><h2>{escape(t["missing_title"])}</h2><ul>{body}</ul><p class="soft">{done}</p></section>'
+
+
+def _rates(report: Report, t: dict[str, str]) -> str:
+    figures = report.error_rates
+    text = t["limits"]
+    if figures.get("auc"):
+        auc, low, high = figures["auc"]
+        first = t["rates"].format(
+            people=figures["people"],
+            real=figures["real"],
+            generated=figures["generated"],
+            false_alarms=words.false_alarms(figures),
+            missed=figures.get("generated_called_authentic", 0.0),
+            auc=auc,
+            auc_low=low,
+            auc_high=high,
+        )
+        text = f"{first} {text}"
+    version = escape(t["version"].format(version=report.version))
+    return f'<section><h2>{escape(t["rates_title"])}</h2><p>{escape(text)}</p><p class="soft">{version}</p></section>'
+
+
+def _container(report: Report, t: dict[str, str]) -> str:
+    facts = report.facts
+    if not facts:
+        return ""
+    line = f"{facts['codec']}, {facts['width']} x {facts['height']}, {facts['fps']:.4g} fps, {facts['seconds']:.1f} s"
+    line += f", {t['sound'] if facts['sound'] else t['silent_file']}"
+    note = f'<p class="soft">{escape(t["container_note"])}</p>'
+    return f"<section><h2>{escape(t['container'])}</h2><p>{escape(line)}</p>{note}</section>"
+
+
+def _pairs(rows: list[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows) + "</dl>"
+
+
+__all__ = ["document", "fragment"]
