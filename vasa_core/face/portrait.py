@@ -18,6 +18,7 @@ from vasa_core.face.geometry import (
     face_height,
     face_width,
     rotation,
+    smoothstep,
 )
 from vasa_core.types import FRAME_SIZE, FaceBox, Photo
 
@@ -78,7 +79,7 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
     pixels = photo.pixels[top:bottom, left:right]
     face = replace(face, landmarks=face.landmarks - np.array([left, top, 0], np.float32))
     to_photo = _framing(pixels.shape[1], pixels.shape[0], face)
-    texture, inside = _cut(pixels, to_photo)
+    texture = _cut(pixels, to_photo)
     inverse = cv2.invertAffineTransform(to_photo)
     scale = inverse[0, 0]
     found = detector.landmarks(texture)
@@ -97,7 +98,7 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
         landmarks=landmarks,
         neutral=close_lips(landmarks),
         attitude=rotation(*np.radians([face.yaw, face.pitch, face.roll])),
-        texture=_extend(texture, inside),
+        texture=texture,
         person=person,
         plate=plate.round().astype(np.uint8),
         to_photo=to_photo + np.array([[0, 0, left], [0, 0, top]]),
@@ -142,8 +143,8 @@ def _framing(width: int, height: int, face: FaceBox) -> np.ndarray:
     return np.array([[k, 0, offset[0]], [0, k, offset[1]]])
 
 
-def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The canvas cut from the photo, and float32 (CANVAS, CANVAS): 1 where the photo really reaches."""
+def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> np.ndarray:
+    """The canvas cut from the photo, continued where the photo does not reach."""
     k = to_photo[0, 0]
     if k > 2:  # area averaging first: a warp alone would alias
         factor = 1 / (k / 1.5)
@@ -156,17 +157,32 @@ def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> tuple[np.ndarray, np.ndarr
     texture = cv2.warpAffine(pixels, to_photo, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     ones = np.ones(pixels.shape[:2], np.uint8)
     inside = cv2.warpAffine(ones, to_photo, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST, borderValue=0)
-    return _extend(texture, inside.astype(np.float32)), inside.astype(np.float32)
+    return _extend(texture, inside.astype(np.float32))
 
 
 def _extend(texture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Beyond the photo: its mirror image near the edge, melting into a smooth continuation further out."""
+    """Beyond the photo: its mirror image for some pixels, melting into its edge drawn out and ever softer.
+
+    The mirror image alone would show a second head of hair above a tight crop; a smooth fill alone frames the picture.
+    """
     if inside.min() > 0:
         return texture
+    rows, columns = (np.flatnonzero(inside.max(axis)) for axis in (1, 0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    height, width = texture.shape[:2]
+    # One pixel in: the outermost may be half of what lies beyond.
+    top, left = top + (top > 0), left + (left > 0)
+    bottom, right = bottom - (bottom < height), right - (right < width)
+    drawn = cv2.copyMakeBorder(
+        texture[top:bottom, left:right], top, height - bottom, left, width - right, cv2.BORDER_REPLICATE
+    ).astype(np.float32)
     distance = cv2.distanceTransform((1 - inside).astype(np.uint8), cv2.DIST_L2, 5)
-    smooth = push_pull(texture.astype(np.float32), inside)
-    blend = np.clip(distance / 24, 0, 1)[..., None]
-    return (texture * (1 - blend) + smooth * blend).round().astype(np.uint8)
+    out, before = texture.astype(np.float32), 4.0
+    for blur, reach in ((5, 20), (14, 50), (34, 110)):  # canvas pixels
+        share = smoothstep(distance, before, reach).astype(np.float32)[..., None]
+        out = out * (1 - share) + cv2.GaussianBlur(drawn, (0, 0), blur) * share
+        before = reach * 0.6
+    return out.round().astype(np.uint8)
 
 
 def _refine_matte(texture: np.ndarray, matte: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -82,6 +82,19 @@ def rasterise(triangles: np.ndarray, moved: np.ndarray, source: np.ndarray, out:
                 out[0, row, column] = out[0, row, column - 1]
                 out[1, row, column] = out[1, row, column - 1]
                 depth[row, column] = depth[row, column - 1]
+        for column in range(width - 2, -1, -1):
+            if depth[row, column] == 1e9 and depth[row, column + 1] != 1e9:
+                out[0, row, column] = out[0, row, column + 1]
+                out[1, row, column] = out[1, row, column + 1]
+                depth[row, column] = depth[row, column + 1]
+    for row in range(1, height):  # whole rows without a sheet, seen from far away
+        if depth[row, 0] == 1e9 and depth[row - 1, 0] != 1e9:
+            out[:, row] = out[:, row - 1]
+            depth[row] = depth[row - 1]
+    for row in range(height - 2, -1, -1):
+        if depth[row, 0] == 1e9 and depth[row + 1, 0] != 1e9:
+            out[:, row] = out[:, row + 1]
+            depth[row] = depth[row + 1]
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
