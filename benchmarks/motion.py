@@ -30,7 +30,6 @@ from vasa_core.face.geometry import RIGID as SKULL
 from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.diffusion import DiffusionMotion
-from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.pipeline import STEPS
 from vasa_core.motion.prosody import analyse
 from vasa_core.photo import load_photo
@@ -46,7 +45,7 @@ UPPER_FACE_LIMIT = 0.4  # of the eyes' height that lids must be open for the iri
 
 
 def tracked(
-    generator: SpeechMotion | DiffusionMotion,
+    generator: DiffusionMotion,
     space: FaceSpace,
     portrait: Portrait,
     detector: FaceDetector,
@@ -142,8 +141,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    generator: SpeechMotion | DiffusionMotion = SpeechMotion.from_pretrained()
-    window = 0
+    generator = DiffusionMotion.from_pretrained(steps=options.steps)
+    window = generator.pipeline.transformer.config["window"]
     if options.model:
         generator = DiffusionMotion.from_pretrained(options.model, steps=options.steps)
         window = generator.pipeline.transformer.config["window"]

@@ -19,7 +19,7 @@ import numpy as np
 from vasa_core.face.detector import FaceDetector
 from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
-from vasa_core.motion.generator import MotionGenerator, SpeechMotion
+from vasa_core.motion.generator import MotionGenerator
 from vasa_core.motion.reenact import reenact
 from vasa_core.render.fullframe import render_full
 from vasa_core.render.renderer import LiveRenderer, frame_count
@@ -65,7 +65,7 @@ class TalkingFace:
         self, speech: Speech, controls: Controls = Controls(), progress: Callable[[float], None] | None = None
     ) -> Motion:
         """Head pose and facial dynamics for the speech, at 25 Hz. Same seed, same motion. Raises AudioError."""
-        return self._generator()(speech.samples, controls, progress)
+        return self.generator()(speech.samples, controls, progress)
 
     def reenact(self, driver: Speech, progress: Callable[[float], None] | None = None) -> Motion:
         """The performance of the face in the video that `driver` was read from, at 25 Hz. Raises UnusableDriver."""
@@ -76,6 +76,10 @@ class TalkingFace:
     ) -> Iterator[np.ndarray]:
         """Yield `frame_count(motion, fps)` frames, uint8 (512, 512, 3) RGB, in order. Raises ControlError."""
         return LiveRenderer(portrait, self._face_space()).render(motion, fps, controls)
+
+    def space(self) -> FaceSpace:
+        """The space that facial codes live in. Raises WeightsError."""
+        return self._face_space()
 
     def renderer(self, portrait: Portrait) -> LiveRenderer:
         """What draws single frames of the portrait: `draw`, with a `Warp` of one's own."""
@@ -93,7 +97,7 @@ class TalkingFace:
     def load(self) -> None:
         """Read the weights now, so that the first visitor does not wait for them. Raises WeightsError."""
         self._face_space()
-        self._generator()
+        self.generator()
 
     def _face_space(self) -> FaceSpace:
         with self._loading:
@@ -101,8 +105,12 @@ class TalkingFace:
                 self._space = FaceSpace.from_pretrained(self._weights and self._weights / "face_space.safetensors")
             return self._space
 
-    def _generator(self) -> MotionGenerator:
+    def generator(self) -> MotionGenerator:
+        """What turns speech into motion, loaded on first use; threads may share it. Raises WeightsError."""
         with self._loading:
             if self._motion is None:
-                self._motion = SpeechMotion.from_pretrained(self._weights)
+                # Imported here: diffusers takes seconds, and a page should not wait for them (docs/motion.md).
+                from vasa_core.motion.diffusion import DiffusionMotion
+
+                self._motion = DiffusionMotion.from_pretrained(weights=self._weights)
             return self._motion

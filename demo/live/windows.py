@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from demo.live.session import SAMPLES_A_FRAME
-from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.prosody import analyse
 from vasa_core.types import POSE_DIM, SAMPLE_RATE, Controls, Motion
 
@@ -17,7 +18,7 @@ HOP = 2  # frames made together
 class WindowStream:
     """Lips only; head and eyes rest."""
 
-    def __init__(self, generator: SpeechMotion) -> None:
+    def __init__(self, generator: Any) -> None:
         self._generator = generator
         self._sound = np.zeros(0, np.float32)
         self._first = 0  # number of the first sample in `_sound`

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from vasa_core.errors import WeightsError
+from vasa_core.errors import ControlError, WeightsError
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.articulation import close_lips
-from vasa_core.motion.behaviour import Behaviour, ease_in, emotion_offset
+from vasa_core.motion.emotion import ease_in, lids_of
 from vasa_core.motion.features import AudioEncoder, load_encoder
 from vasa_core.motion.generator import check_samples
 from vasa_core.motion.pipeline import STEPS, MotionPipeline
+from vasa_core.motion.steering import Steering, Wishes
+from vasa_core.motion.stream import MotionStream
+from vasa_core.motion.transformer import VERSION
 from vasa_core.types import Controls, Motion
 from vasa_core.weights import FOLDER, read_weights
 
-# What the sound leaves open comes out smaller than it was taught when few evaluations are made: heads that move and
-# lids that shut too little. Measured on held-out voices with the shipped weights (docs/motion.md).
-HEAD_GAIN, BLINKS_GAIN = 1.3, 1.45
-MOST_BLINKS = 50.0  # a minute, the most that training has heard of
+LIVE = "motion_live"  # folder of the weights that ship
 # Gaze needs no guidance: it was taught exactly, and the published 1.0 would double every angle (docs/motion.md).
-_GUIDANCE = {"audio": 0.5}
+GUIDANCE = {"audio": 0.5}
 _REST_GAP = 0.006  # face widths by which lips of the rest face may be pressed together
 
 
@@ -41,7 +41,6 @@ class DiffusionMotion:
         encoder: AudioEncoder,
         pipeline: MotionPipeline,
         seal: np.ndarray,
-        behaviour: Behaviour,
         steps: int = STEPS,
     ) -> None:
         config = pipeline.transformer.config
@@ -49,19 +48,23 @@ class DiffusionMotion:
             raise WeightsError(
                 f"The motion model hears '{config['features']}', not '{encoder.name}'; load that encoder."
             )
-        if config["dynamics_dim"] != space.dim:
+        if config["dynamics_dim"] != space.dim or seal.shape != (space.dim,):
             raise WeightsError("The motion model and the face space have codes of different length; install them anew.")
         self.space, self.encoder, self.pipeline = space, encoder, pipeline
-        self.seal, self.behaviour, self.steps = seal, behaviour, steps
+        self.seal, self.steps = seal, steps
+        self.mouth = np.array([name.startswith("mouth") for name in space.names])
 
     @classmethod
-    def from_pretrained(cls, model: Path | str, weights: Path | None = None, steps: int = STEPS) -> DiffusionMotion:
-        """A pipeline written by vasa_core.training.motion, or one of the hub, with the shipped face space and encoder.
+    def from_pretrained(
+        cls, model: Path | str | None = None, weights: Path | None = None, steps: int = STEPS
+    ) -> DiffusionMotion:
+        """The shipped pipeline, one written by vasa_core.training.motion, or one of the hub.
 
-        Raises WeightsError when it is missing, damaged or does not fit them.
+        weights: folder with face space, encoder and seal, if not those that ship; without `model`, it holds the
+        pipeline too. Raises WeightsError when something is missing, damaged or does not fit.
         """
         folder = Path(weights) if weights is not None else FOLDER
-        pipeline = load_pipeline(model)
+        pipeline = load_pipeline(folder / LIVE if model is None else model)
         tensors, _ = read_weights(folder / "motion.safetensors", "motion", "1")
         if "seal" not in tensors:
             raise WeightsError(f"{folder / 'motion.safetensors'} lacks the lips' seal; install Candor again.")
@@ -70,62 +73,74 @@ class DiffusionMotion:
             load_encoder(pipeline.transformer.config["features"], folder),
             pipeline,
             tensors["seal"],
-            Behaviour.from_tensors(tensors),
             steps,
         )
 
     def __call__(
-        self, samples: np.ndarray, controls: Controls = Controls(), progress: Callable[[float], None] | None = None
+        self,
+        samples: np.ndarray,
+        controls: Controls | Sequence[Controls] = Controls(),
+        progress: Callable[[float], None] | None = None,
     ) -> Motion:
         """Motion of speech, float32 (n,) at 16 kHz in [-1, 1]; the same seed gives the same motion.
 
-        position, rotation and distance of the controls are left to the renderer. Raises UnreadableAudio for sound that
-        is not finite or not mono, AudioLengthError for no sound or more than 5 minutes.
+        controls: for all frames, or one for each of the ceil(n / 640) frames, between which the face glides; the seed
+        is the first one's. position, rotation and distance are left to the renderer. Raises UnreadableAudio for sound
+        that is not finite or not mono, AudioLengthError for no sound or more than 5 minutes, ControlError when the
+        number of controls is not that of the frames.
         """
 
         def part(first: float, last: float) -> Callable[[float], None] | None:
             return None if progress is None else lambda done: progress(first + (last - first) * done)
 
         samples = check_samples(samples)
-        blinks = self.behaviour.blinks if controls.blinks is None else controls.blinks
         audio = self.encoder(samples, part(0, 0.3))
+        wanted = [controls] * len(audio) if isinstance(controls, Controls) else list(controls)
+        if len(wanted) != len(audio):
+            raise ControlError(f"There are {len(wanted)} controls for {len(audio)} frames; give one for each frame.")
+        wishes = Steering().follow(wanted)
         made = self.pipeline(
             audio,
-            gaze=np.array(controls.gaze),
-            distance=np.array(0.0),
-            emotion=np.array([controls.emotion.get(name, 0.0) for name in Controls.EMOTIONS]),
-            blinks=np.array(min(MOST_BLINKS, BLINKS_GAIN * blinks)),
+            gaze=wishes.gaze,
+            distance=np.zeros(len(audio)),
+            emotion=wishes.emotion,
+            blinks=wishes.blinks,
             num_inference_steps=self.steps,
-            guidance=_GUIDANCE,
-            generator=torch.Generator().manual_seed(controls.seed),
+            guidance=GUIDANCE,
+            generator=torch.Generator().manual_seed(wanted[0].seed),
             progress=part(0.3, 1.0),
         )
-        return Motion(
-            self.head(made.pose, HEAD_GAIN * controls.head_motion),
-            self.face(made.dynamics, self.encoder.contact(audio), controls),
-        )
+        return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), wishes)
 
-    def head(self, pose: np.ndarray, gain: float) -> np.ndarray:
-        """Pose (N, 6) with the head's turns scaled; breathing stays. The first frame is the photo's own pose."""
-        scaled = pose.astype(np.float64)
-        more = (gain - 1) * np.degrees(pose[:, :2])  # of yaw and pitch, and of the shifts that go with them
-        scaled[:, :3] *= gain
-        scaled[:, 3] += self.behaviour.shift_x * more[:, 0]
-        scaled[:, 4] += self.behaviour.shift_y * more[:, 1]
-        return (scaled * ease_in(len(pose), 1.0)[:, None]).astype(np.float32)
+    def stream(self, controls: Controls = Controls(), hop: int = 2) -> MotionStream:
+        """A live talker of its own: sound in as it comes, motion out (vasa_core.motion.stream).
 
-    def face(self, dynamics: np.ndarray, contact: np.ndarray, controls: Controls) -> np.ndarray:
-        """Facial code (N, D) with the mouth's gain, and with lips that meet on `contact` (N,)."""
-        code = dynamics.astype(np.float64)
-        mouth = np.array([name.startswith("mouth") for name in self.space.names])
-        feeling = emotion_offset(self.space, controls.emotion)
-        code[:, mouth] = feeling[mouth] + controls.mouth * (code[:, mouth] - feeling[mouth])
-        pressed = contact * min(1.0, controls.mouth)
-        return close_lips(code, pressed, self.space, self.seal, _REST_GAP).astype(np.float32)
+        Raises WeightsError when the encoder cannot hear live.
+        """
+        return MotionStream(self, controls, hop)
+
+    def finish(
+        self, pose: np.ndarray, dynamics: np.ndarray, contact: np.ndarray, wishes: Wishes, first: int = 0
+    ) -> Motion:
+        """What the model says, with the gains asked for and within what a body can do.
+
+        pose: (N, 6).   dynamics: (N, D).   contact: (N,) how surely the lips touch.   first: index of the first frame
+        in the whole; the very first has the photo's own pose.
+        """
+        eased = ease_in(first + len(pose), 1.0)[first:] * wishes.head
+        code = lids_of(self.space, dynamics, wishes.emotion @ self._emotions())
+        feeling = wishes.emotion @ self._emotions()[:, self.mouth]
+        code[:, self.mouth] = feeling + wishes.mouth[:, None] * (code[:, self.mouth] - feeling)
+        pressed = contact * np.minimum(1.0, wishes.mouth)
+        code = close_lips(code, pressed, self.space, self.seal, _REST_GAP)
+        return Motion((pose * eased[:, None]).astype(np.float32), code.astype(np.float32))
+
+    def _emotions(self) -> np.ndarray:
+        return self.pipeline.transformer.emotion_offset.float().numpy()
 
 
 def load_pipeline(model: Path | str) -> MotionPipeline:
-    """A pipeline from a folder or the hub. Raises WeightsError when it is missing or damaged."""
+    """A pipeline from a folder or the hub. Raises WeightsError when it is missing, damaged or of another version."""
     from safetensors import SafetensorError
 
     try:
@@ -135,6 +150,14 @@ def load_pipeline(model: Path | str) -> MotionPipeline:
             f"'{model}' does not hold a motion model ({type(error).__name__}); give a folder that "
             "vasa_core.training.motion wrote."
         ) from None
-    pipeline.transformer.eval()
+    transformer = pipeline.transformer
+    if transformer.config["version"] != VERSION:
+        raise WeightsError(
+            f"'{model}' is version {transformer.config['version']} of the motion model, this program reads version "
+            f"{VERSION}; install matching weights."
+        )
+    if not all(torch.isfinite(t).all() for t in transformer.state_dict().values()):
+        raise WeightsError(f"'{model}' holds numbers that are not finite; install Candor again.")
+    transformer.eval()
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -24,6 +24,7 @@ from diffusers.utils import BaseOutput
 
 from vasa_core.motion.transformer import (
     BLINKS_UNIT,
+    CLEAN,
     CONDITIONS,
     DISTANCE_UNIT,
     EMOTION_DIM,
@@ -41,6 +42,9 @@ TRAINING_SCHEDULE = {
     "clip_sample": False,
 }
 STEPS = 8  # evaluations per window (docs/decisions/0008)
+OVERLAP = 10  # frames at the start of a window that the one before has made already
+FADE, FADE_MOUTH = 12, 4  # frames in which a window's start leads over to what the network says
+FIRST_OF_MOUTH = POSE_DIM + 7  # column of [pose, dynamics] (vasa_core.face.space: lids, gaze and brows come first)
 GUIDANCE = {"audio": 0.5, "gaze": 1.0}  # VASA-1, section 4.1
 
 
@@ -53,11 +57,13 @@ class MotionOutput(BaseOutput):
 
 
 @dataclass(frozen=True)
-class _Track:
-    """What is known of the whole sound, one row per frame, padded to whole windows. Tensors (frames, width)."""
+class Track:
+    """What is known of the sound, one row per frame: normalised conditions (N, width), which of them are known, bool
+    (N, len(CONDITIONS)), and the facial code (N, D) that the emotions add."""
 
     values: dict[str, torch.Tensor]
-    known: torch.Tensor  # bool (frames, len(CONDITIONS))
+    known: torch.Tensor
+    offset: torch.Tensor
 
 
 class MotionPipeline(DiffusionPipeline):
@@ -97,100 +103,150 @@ class MotionPipeline(DiffusionPipeline):
                   None leaves a condition open.
         guidance: condition -> lambda of classifier-free guidance, (1 + sum lambda) H(C) - sum lambda H(C without c).
         generator: of the noise; the same one gives the same motion.
-        previous: motion (K, 6 + D) and audio (K, F) that came just before, to go on from.
+        previous: motion (n, 6 + D) and audio (n, F) that came just before, to go on from; n >= K is heeded.
 
         Raises ValueError for shapes that do not fit, unknown conditions, or a scheduler of another prediction.
         """
-        model, scheduler = self.transformer, self._fresh_scheduler()
-        window, before = model.config["window"], model.config["previous"]
+        model, scheduler = self.transformer, self.fresh_scheduler()
+        guidance = self.checked(guidance)
+        total, dim = len(audio), model.motion_mean.shape[0]
+        history = _rows(previous[0], dim, "previous motion") if previous is not None else np.zeros((0, dim))
+        audio = _rows(audio, model.audio_mean.shape[0], "audio")
+        if not total:
+            raise ValueError("there is no sound to move to")
+        offset = len(history)
+        if previous is not None:
+            audio = np.concatenate([_rows(previous[1], audio.shape[1], "previous audio"), audio])
+            if len(audio) != offset + total:
+                raise ValueError("previous motion and previous audio differ in length")
+        told = {"gaze": gaze, "distance": distance, "emotion": emotion, "blinks": blinks}
+        track = self.track(audio, {name: _all_rows(name, value, total, offset) for name, value in told.items()})
+        asked = distance if distance is not None else 0.0
+        motion = self._tensor(history)
+        motion[:, POSE_DIM - 1] -= float(np.ravel(asked)[0])
+        motion = (motion - model.motion_mean) / model.motion_std  # (frames so far, M)
+        motion[:, POSE_DIM:] -= track.offset[:offset] / model.motion_std[POSE_DIM:]
+        while len(motion) < offset + total:
+            new = model.config["window"] - self.held(len(motion))
+            noise = torch.randn((new, dim), generator=generator, device="cpu").to(self.device)
+            motion = torch.cat([motion, self.window(motion, track, noise, scheduler, guidance, num_inference_steps)])
+            if progress is not None:
+                progress(min(1.0, (len(motion) - offset) / total))
+        made = motion[offset : offset + total] * model.motion_std + model.motion_mean
+        made[:, POSE_DIM:] += track.offset[offset : offset + total]
+        raw = made.cpu().numpy()
+        raw[:, POSE_DIM - 1] += asked  # the model moves about the asked distance
+        return MotionOutput(pose=raw[:, :POSE_DIM], dynamics=raw[:, POSE_DIM:])
+
+    def held(self, past: int) -> int:
+        """Frames at the start of the next window that are already made, of `past` ones."""
+        return max(0, min(OVERLAP, past - self.transformer.config["previous"]))
+
+    def checked(self, guidance: Mapping[str, float] | None) -> Mapping[str, float]:
+        """The guidance, or the published one for None. Raises ValueError for an unknown condition."""
         guidance = GUIDANCE if guidance is None else guidance
         if unknown := set(guidance) - set(CONDITIONS):
             raise ValueError(f"no condition is named {', '.join(sorted(unknown))}; there are {', '.join(CONDITIONS)}")
-        track = self._track(audio, gaze=gaze, distance=distance, emotion=emotion, blinks=blinks)
-        total = len(audio)
-        dim = model.motion_mean.shape[0]
-        history = _rows(previous[0], dim, "previous motion") if previous is not None else np.zeros((0, dim))
-        heard = _rows(previous[1], audio.shape[1], "previous audio") if previous is not None else audio[:0]
-        motion = (self._tensor(history) - model.motion_mean) / model.motion_std  # (frames so far, M)
-        sound = torch.cat([(self._tensor(heard) - model.audio_mean) / model.audio_std, track.values["audio"]])
-        offset = len(motion)
-        for start in range(0, total, window):
-            noise = torch.randn((1, window, dim), generator=generator, device="cpu").to(self.device)
-            end = offset + start
-            seen = end >= before
-            conditions = Conditions(
-                previous_motion=motion[None, end - before : end] if seen else motion.new_zeros(1, before, dim),
-                previous_audio=sound[None, end - before : end] if seen else sound.new_zeros(1, before, sound.shape[1]),
-                known_previous=torch.tensor([seen], device=self.device),
-                known=track.known[None, start : start + window],
-                **{name: values[None, start : start + window] for name, values in track.values.items()},
-            )
-            clean = self._denoise(scheduler, noise, conditions, guidance, num_inference_steps)
-            motion = torch.cat([motion, clean[0]])
-            if progress is not None:
-                progress(min(1.0, (start + window) / total))
-        raw = (motion[offset : offset + total] * model.motion_std + model.motion_mean).cpu().numpy()
-        raw[:, POSE_DIM - 1] += 0 if distance is None else distance  # the model moves about the asked distance
-        return MotionOutput(pose=raw[:, :POSE_DIM], dynamics=raw[:, POSE_DIM:])
+        return guidance
+
+    @torch.inference_mode()
+    def window(
+        self,
+        motion: torch.Tensor,
+        track: Track,
+        noise: torch.Tensor,
+        scheduler: Any,
+        guidance: Mapping[str, float],
+        steps: int,
+    ) -> torch.Tensor:
+        """The frames that follow `motion`, all normalised: (P, M) and noise (n, M) -> (n, M).
+
+        The window starts with frames that are already made, told to be clean, so that the new ones continue them.
+        track: conditions of at least the first P frames; where it ends, its last row goes on.
+        scheduler: of `fresh_scheduler`, this caller's own.
+        """
+        model = self.transformer
+        before, held = model.config["previous"], self.held(len(motion))
+        start = len(motion) - held
+        rows = torch.arange(start, len(motion) + len(noise)).clamp(max=len(track.known) - 1)
+        seen = start >= before
+        past = torch.arange(start - before, start).clamp(min=0)
+        conditions = Conditions(
+            previous_motion=motion[None, past] if seen else noise.new_zeros(1, before, noise.shape[1]),
+            previous_audio=track.values["audio"][None, past].clone()
+            if seen
+            else noise.new_zeros(1, before, track.values["audio"].shape[1]),
+            known_previous=torch.tensor([seen], device=self.device),
+            known=track.known[None, rows],
+            **{name: values[None, rows] for name, values in track.values.items()},
+        )
+        return self._denoise(scheduler, motion[None, start:], noise[None], conditions, guidance, steps)[0]
 
     def _denoise(
         self,
         scheduler: Any,
+        done: torch.Tensor,
         noise: torch.Tensor,
         conditions: Conditions,
         guidance: Mapping[str, float],
         steps: int,
     ) -> torch.Tensor:
-        """One window (1, W, M), normalised, from noise of the same shape."""
+        """The frames after `done` (1, held, M), normalised, from noise (1, n, M)."""
         guided = {name: value for name, value in guidance.items() if value}
         batch = Conditions.concatenate([conditions, *(conditions.without(name) for name in guided)])
+        count, held = len(batch.known), done.shape[1]
         scheduler.set_timesteps(steps, device=self.device)
         flow = is_flow(scheduler)
         x = noise if flow else noise * scheduler.init_noise_sigma
+        levels = torch.full((count, held + noise.shape[1]), CLEAN, device=self.device)
         for timestep in scheduler.timesteps:
             if flow:  # x = (1 - s) clean + s noise; the model wants alpha^2 + sigma^2 = 1
                 s = float(timestep) / scheduler.config["num_train_timesteps"]
                 given, level = x / math.hypot(1 - s, s), flow_timestep(s, self.transformer.config["train_steps"])
             else:
                 given, level = scheduler.scale_model_input(x, timestep), float(timestep)
-            levels = torch.full((len(batch.known),), level, device=self.device)
-            clean = self.transformer(given.expand(len(batch.known), -1, -1), levels, batch)
+            levels[:, held:] = level
+            clean = self.transformer(torch.cat([done, given], 1).expand(count, -1, -1), levels, batch)[:, held:]
             result = clean[:1] * (1 + sum(guided.values()))
             for value, without in zip(guided.values(), clean[1:], strict=True):
                 result = result - value * without
+            result = self._joined(done, result)
             x = scheduler.step((x - result) / max(s, 1e-4) if flow else result, timestep, x).prev_sample
         return x
 
-    def _track(self, audio: np.ndarray, **told: np.ndarray | None) -> _Track:
-        """Check and normalise the conditions of a whole sound, padded to whole windows with its last frame."""
-        model = self.transformer
-        audio = _rows(audio, model.audio_mean.shape[0], "audio")
-        if not len(audio):
-            raise ValueError("there is no sound to move to")
-        window = model.config["window"]
-        frames = -(-len(audio) // window) * window
-        rows = np.minimum(np.arange(frames), len(audio) - 1)
-        known = torch.zeros(frames, len(CONDITIONS), dtype=torch.bool, device=self.device)
-        known[:, 0] = True
-        values = {"audio": ((self._tensor(audio) - model.audio_mean) / model.audio_std)[rows]}
-        units = {"gaze": (GAZE_UNIT, 2), "distance": (DISTANCE_UNIT, 1), "emotion": (1.0, EMOTION_DIM)}
-        units["blinks"] = (BLINKS_UNIT, 1)
-        for index, name in enumerate(CONDITIONS[1:], 1):
-            unit, width = units[name]
-            asked = told[name]
-            if asked is None:
-                values[name] = torch.zeros(frames, width, device=self.device)
-                continue
-            given = np.asarray(asked, np.float32)
-            try:
-                full = np.broadcast_to(given if width > 1 else given[..., None], (len(audio), width))
-            except ValueError:
-                raise ValueError(f"{name} has shape {given.shape}, which does not fit {len(audio)} frames") from None
-            values[name] = self._tensor(full[rows]) / unit
-            known[:, index] = True
-        return _Track(values, known)
+    def _joined(self, done: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        """`new` (1, n, M), led over from where `done` (1, held, M) ends: that position, its own pace.
 
-    def _fresh_scheduler(self) -> Any:
+        What the network says of the first new frame is off by more than a face moves in a frame; the difference fades
+        over FADE frames, over FADE_MOUTH where the sound decides.
+        """
+        if not done.shape[1] or new.shape[1] < 2:
+            return new
+        gap = (done[:, -1] + (new[:, 1] - new[:, 0]) - new[:, 0])[:, None]  # (1, 1, M)
+        frame = torch.arange(new.shape[1], device=new.device)
+        fades = [torch.cos(math.pi / 2 * (frame / length).clamp(max=1)) ** 2 for length in (FADE, FADE_MOUTH)]
+        mouth = torch.arange(new.shape[2], device=new.device) >= FIRST_OF_MOUTH
+        return new + gap * torch.where(mouth, fades[1][:, None], fades[0][:, None])
+
+    def track(self, audio: np.ndarray, told: Mapping[str, np.ndarray | None]) -> Track:
+        """Normalise what is known of (N, F) audio features and of (N, width) conditions; None: unknown throughout."""
+        model = self.transformer
+        known = torch.zeros(len(audio), len(CONDITIONS), dtype=torch.bool, device=self.device)
+        known[:, 0] = True
+        values = {"audio": (self._tensor(audio) - model.audio_mean) / model.audio_std}
+        offset = torch.zeros(len(audio), model.config["dynamics_dim"], device=self.device)
+        for index, name in enumerate(CONDITIONS[1:], 1):
+            unit, width = _UNITS[name]
+            given = told[name]
+            values[name] = torch.zeros(len(audio), width, device=self.device)
+            if given is not None:
+                values[name] = self._tensor(given) / unit
+                known[:, index] = True
+                if name == "emotion":
+                    offset = values[name] @ model.emotion_offset
+        return Track(values, known, offset)
+
+    def fresh_scheduler(self) -> Any:
         """A scheduler of this call's own: schedulers remember their steps."""
         unbounded = {"clip_sample": False} if "clip_sample" in self.scheduler.config else {}  # motion is no picture
         scheduler = type(self.scheduler).from_config(self.scheduler.config, **unbounded)
@@ -205,12 +261,28 @@ class MotionPipeline(DiffusionPipeline):
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
 
-_SOLVER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lambda_min_clipped": -5.1}
+_SOLVER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lambda_min_clipped": -5.1, "use_lu_lambdas": True}
 
 
 def _plain(schedule: dict) -> dict:
     """The schedule without what only some schedulers know."""
     return {k: v for k, v in schedule.items() if k != "clip_sample"}
+
+
+_UNITS = {"gaze": (GAZE_UNIT, 2), "distance": (DISTANCE_UNIT, 1), "emotion": (1.0, EMOTION_DIM)}
+_UNITS["blinks"] = (BLINKS_UNIT, 1)
+
+
+def _all_rows(name: str, asked: np.ndarray | None, count: int, before: int) -> np.ndarray | None:
+    """A condition for every frame, (before + count, width); what came before has the first frame's."""
+    if asked is None:
+        return None
+    given, width = np.asarray(asked, np.float32), _UNITS[name][1]
+    try:
+        full = np.broadcast_to(given if width > 1 else given[..., None], (count, width))
+    except ValueError:
+        raise ValueError(f"{name} has shape {given.shape}, which does not fit {count} frames") from None
+    return np.concatenate([np.repeat(full[:1], before, 0), full])
 
 
 def _rows(values: np.ndarray, width: int, name: str) -> np.ndarray:

@@ -24,6 +24,8 @@ from vasa_core.types import POSE_DIM, Controls
 CONDITIONS = ("audio", "gaze", "distance", "emotion", "blinks")
 EMOTION_DIM = len(Controls.EMOTIONS)
 GAZE_UNIT, DISTANCE_UNIT, BLINKS_UNIT = 15.0, 0.25, 30.0  # degrees, log scale, blinks a minute that stand for 1
+VERSION = 2  # of the weights: 2 adds emotion_offset and frames that are known
+CLEAN = -1.0  # timestep of a frame that holds no noise
 SCHEDULE_OFFSET = 0.008  # of the cosine schedule (Nichol and Dhariwal 2021), diffusers' squaredcos_cap_v2
 
 
@@ -83,8 +85,9 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
     """Transformer encoder over K previous and W current frames that predicts the clean current ones.
 
     Motion is normalised: `motion_mean` and `motion_std` (pose + dynamics,) are part of the weights, as are `audio_mean`
-    and `audio_std` (F,) of the audio features. `features` names the audio encoder the weights were trained with
-    (vasa_core.motion.features).
+    and `audio_std` (F,) of the audio features, and `emotion_offset` (EMOTION_DIM, dynamics), the facial code that each
+    emotion at full strength adds to what is generated: the transformer models how an emotion moves, not how it looks.
+    `features` names the audio encoder the weights were trained with (vasa_core.motion.features).
     """
 
     @register_to_config
@@ -101,6 +104,7 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
         dropout: float = 0.1,
         reach: int = 4,  # frames to each side that the convolution sees
         train_steps: int = 1000,
+        version: int = VERSION,
     ) -> None:
         super().__init__()
         motion_dim = POSE_DIM + dynamics_dim
@@ -121,6 +125,7 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
         for name, value in (("motion", motion_dim), ("audio", audio_dim)):
             self.register_buffer(f"{name}_mean", torch.zeros(value))
             self.register_buffer(f"{name}_std", torch.ones(value))
+        self.register_buffer("emotion_offset", torch.zeros(EMOTION_DIM, dynamics_dim))
 
     @classmethod
     def of_size(cls, size: str, dynamics_dim: int, audio_dim: int, **options: Any) -> MotionTransformer:
@@ -132,10 +137,13 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Clean motion of a noisy window.
 
-        sample:   (B, W, pose + dynamics), alpha * clean + sigma * noise with alpha^2 + sigma^2 = 1.
-        timestep: (B,), 0 .. train_steps - 1 of the cosine schedule; need not be whole.
+        sample:   (B, W, pose + dynamics), alpha * clean + sigma * noise with alpha^2 + sigma^2 = 1; W at most `window`.
+        timestep: (B,) or, frame by frame, (B, W): 0 .. train_steps - 1 of the cosine schedule; need not be whole.
+                  CLEAN says that a frame is known already: so windows overlap without a seam (Diffusion Forcing, arXiv
+                  2407.01392, section 3).
         Returns the predicted clean window, (B, W, pose + dynamics).
         """
+        levels = timestep[:, None].expand(sample.shape[:2]) if timestep.ndim == 1 else timestep  # (B, W)
         before = self.previous_in(conditions.previous_motion)  # (B, K, width)
         before = before + self.condition_in["audio"](conditions.previous_audio)
         before = torch.where(conditions.known_previous[:, None, None], before, self.no_previous)
@@ -143,23 +151,27 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
         for index, name in enumerate(CONDITIONS):
             told = self.condition_in[name](getattr(conditions, name))
             x = x + torch.where(conditions.known[..., index, None], told, self.absent[index])
-        x = torch.cat([before, x], 1) + self.position + self.time(time_features(timestep))[:, None]
+        # The previous frames are told how noisy the rest is.
+        levels_before = levels.max(1, keepdim=True).values.expand(-1, before.shape[1])
+        time = self.time(time_features(torch.cat([levels_before, levels], 1)))  # (B, K + W, width)
+        x = torch.cat([before, x], 1)
+        x = x + self.position[: x.shape[1]] + time
         x = x + nn.functional.gelu(self.convolution(x.transpose(1, 2)).transpose(1, 2))
         x = self.motion_out(self.blocks(x)[:, self.config["previous"] :])  # (B, W, pose + dynamics)
         # What is already clear in a nearly clean window need not pass through the network: its output is what
         # velocity prediction would be, the result is still X0 (Salimans and Ho 2022, appendix D).
-        alpha, sigma = cosine_schedule(timestep, self.config["train_steps"])
-        return alpha[:, None, None] * sample + sigma[:, None, None] * x
+        alpha, sigma = cosine_schedule(levels, self.config["train_steps"])
+        return alpha[..., None] * sample + sigma[..., None] * x
 
 
 def cosine_schedule(timestep: torch.Tensor, train_steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """alpha and sigma (B,) of timesteps (B,)."""
+    """alpha and sigma of timesteps, each of their shape."""
     angle = ((timestep.float() + 1) / train_steps + SCHEDULE_OFFSET) / (1 + SCHEDULE_OFFSET) * math.pi / 2
     return torch.cos(angle), torch.sin(angle)
 
 
 def time_features(timestep: torch.Tensor) -> torch.Tensor:
-    """Sines and cosines of a timestep, (B,) -> (B, 64)."""
+    """Sines and cosines of timesteps, (...) -> (..., 64)."""
     rate = torch.exp(-math.log(10_000) * torch.arange(32, device=timestep.device) / 32)
-    angle = timestep.float()[:, None] * rate
+    angle = timestep.float()[..., None] * rate
     return torch.cat([angle.sin(), angle.cos()], -1)

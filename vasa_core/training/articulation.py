@@ -18,12 +18,12 @@ import torch
 from vasa_core.face.alignment import AlignedTrack, align
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.articulation import ARTICULATORS, REACH, Articulation, measures, smooth, to_motion_rate
-from vasa_core.motion.behaviour import Behaviour
 from vasa_core.motion.generator import load_viseme_net
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES, VisemeNet, log_mel, normalise_loudness
 from vasa_core.training.behaviour import fit_behaviour
 from vasa_core.training.face_space import displacements
 from vasa_core.training.media import read_sound
+from vasa_core.training.performance import Behaviour
 from vasa_core.training.tracks import load_tracks
 from vasa_core.types import MOTION_RATE
 from vasa_core.weights import FOLDER, write_weights

@@ -1,4 +1,4 @@
-"""How real talkers move head, brows and lids: the few numbers of vasa_core.motion.behaviour.Behaviour."""
+"""How real talkers move head, brows and lids: the few numbers of vasa_core.training.performance.Behaviour."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from vasa_core.face.alignment import AlignedTrack, eye_openness
-from vasa_core.motion.behaviour import Behaviour
 from vasa_core.motion.prosody import analyse
 from vasa_core.training.media import read_sound
+from vasa_core.training.performance import Behaviour
 from vasa_core.types import MOTION_RATE
 
 SHORTEST = 100  # frames; slow movement cannot be measured in less

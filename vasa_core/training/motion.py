@@ -26,9 +26,11 @@ from diffusers.training_utils import EMAModel
 from vasa_core.errors import WeightsError
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.articulation import measures
+from vasa_core.motion.emotion import emotion_offsets
 from vasa_core.motion.pipeline import TRAINING_SCHEDULE, MotionPipeline
 from vasa_core.motion.transformer import (
     BLINKS_UNIT,
+    CLEAN,
     CONDITIONS,
     DISTANCE_UNIT,
     GAZE_UNIT,
@@ -53,14 +55,18 @@ class TrainingConfig:
     rate: float = 1e-3  # reached after `warmup` steps, held, and brought to zero in the last fifth
     warmup: int = 200
     decay: float = 0.01
+    dropout: float = 0.0  # the corpus is larger than what a small model can learn by heart
     average: float = 0.998  # of the weights (EMA)
     drop: float = 0.1  # probability that a condition is unknown (VASA-1)
+    drop_end: float = 0.3  # the same of the end of the sound: what a listener has not heard yet
     drop_previous: float = 0.5  # the same of the previous window
     real_share: float = 0.12  # of the windows come from video
     real_lips: float = 0.1  # weight of tracked lips: they are blurred and personal
     lips: float = 1.0  # weight of the articulators' error
     speed: float = 0.3  # weight of the error of frame-to-frame change, also across the seam
-    previous_noise: float = 0.02  # standard deviations by which previous motion is off, as generated motion will be
+    seam: float = 4.0  # how much more the change counts where new frames join known ones
+    share_held: float = 0.5  # of the windows begin with frames that are known already, at most half of them
+    previous_noise: float = 0.03  # standard deviations by which known motion is off, as generated motion will be
     seed: int = 0
     checkpoint_every: int = 250
 
@@ -94,6 +100,24 @@ class MotionCorpus:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """What one step learns from: B windows.
+
+    clean: (B, W, M) normalised motion.   conditions: what is told of them.   mouth: (B,) weight of the lips.
+    held: int (B,), frames at the start of each window that are told as well.
+    """
+
+    clean: torch.Tensor
+    conditions: Conditions
+    mouth: torch.Tensor
+    held: torch.Tensor
+
+    def to(self, device: torch.device) -> Windows:
+        conditions = Conditions(**{k: v.to(device) for k, v in self.conditions.tensors().items()})
+        return Windows(self.clean.to(device), conditions, self.mouth.to(device), self.held.to(device))
+
+
+@dataclass(frozen=True)
 class Spreads:
     """The means, spreads and sizes of a model, on the CPU, where batches are made."""
 
@@ -113,8 +137,8 @@ class Spreads:
 
 def batch(
     tracks: tuple[list[MotionTrack], list[MotionTrack]], model: Spreads, config: TrainingConfig, key: list[int]
-) -> tuple[torch.Tensor, Conditions, torch.Tensor]:
-    """Clean normalised windows (B, W, M), their conditions, and the weight of the mouth (B,) of one step.
+) -> Windows:
+    """The windows of one step.
 
     tracks: spoken and real ones.   key: seeds the draw.
     """
@@ -140,7 +164,7 @@ def batch(
         for index, name in enumerate(CONDITIONS):
             if name == "audio":
                 known[:, index] &= bool(track.heard)
-                if rng.random() < config.drop:  # sound may end before the window does
+                if rng.random() < config.drop_end:  # sound may end before the window does, or not be heard yet
                     known[rng.integers(window) :, index] = False
             else:
                 known[:, index] &= bool(np.isfinite(told[name]).all())
@@ -158,7 +182,10 @@ def batch(
         known_previous=torch.from_numpy(rng.random(config.batch) >= config.drop_previous),
         **{name: torch.from_numpy(np.stack(held[name])).float() for name in CONDITIONS[1:]},
     )
-    return motion[:, before:], conditions, torch.from_numpy(np.stack(held["mouth"])).float()
+    told = np.where(rng.random(config.batch) < config.share_held, rng.integers(1, window // 2 + 1, config.batch), 0)
+    return Windows(
+        motion[:, before:], conditions, torch.from_numpy(np.stack(held["mouth"])).float(), torch.from_numpy(told)
+    )
 
 
 class Criterion:
@@ -179,22 +206,29 @@ class Criterion:
         weight[MOUTH:] = np.clip(energy[MOUTH - POSE_DIM :] / energy[MOUTH - POSE_DIM :].mean(), 0.3, 3)
         self.weight = torch.from_numpy(weight.astype(np.float32))
 
-    def __call__(
-        self, predicted: torch.Tensor, clean: torch.Tensor, conditions: Conditions, mouth: torch.Tensor
-    ) -> torch.Tensor:
-        """A number, from windows (B, W, M) and the weight of each one's mouth (B,)."""
-        device = predicted.device
+    def __call__(self, predicted: torch.Tensor, windows: Windows) -> torch.Tensor:
+        """A number, from predicted windows (B, W, M) and the true ones. Frames that were told do not count."""
+        device, mouth, held = predicted.device, windows.mouth, windows.held
         weight = self.weight.to(device).expand(len(mouth), -1).clone()  # (B, M)
         weight[:, MOUTH:] *= mouth[:, None]
-        error = predicted - clean
+        frame = torch.arange(predicted.shape[1], device=device)
+        free = (frame >= held[:, None]).float()[..., None]  # (B, W, 1)
+        share = free.mean()
+        error = (predicted - windows.clean) * free
         loss = (error**2 * weight[:, None]).mean()
         lips = error @ self.articulators.to(device)  # (B, W, 6)
         loss = loss + self.config.lips * (lips**2 * mouth[:, None, None]).mean()
-        last = torch.zeros_like(error[:, :1])  # the frame before the window is known: its error is zero
+        last = torch.zeros_like(error[:, :1])  # what comes before is known: its error is zero
         change = torch.diff(torch.cat([last, error], 1), dim=1) * self.per_change.to(device)
-        free = torch.ones_like(change[..., :1])
-        free[:, 0] = conditions.known_previous[:, None].float()
-        return loss + self.config.speed * (change**2 * weight[:, None] * free).mean()
+        joint = (frame == held[:, None]).float()[..., None] * self.config.seam  # the first free frame
+        # Without anything known before it, a window may begin anywhere.
+        counted = (
+            free
+            + joint
+            - (1 + self.config.seam)
+            * ((frame == 0) & (held[:, None] == 0) & ~windows.conditions.known_previous[:, None]).float()[..., None]
+        )
+        return (loss + self.config.speed * (change**2 * weight[:, None] * counted).mean()) / share
 
 
 def normalise(model: MotionTransformer, tracks: list[MotionTrack]) -> None:
@@ -213,6 +247,18 @@ def spread_of_change(model: MotionTransformer, tracks: list[MotionTrack]) -> np.
     change = np.concatenate([np.diff(t.motion.astype(np.float64), axis=0) for t in tracks]).std(0)
     change = change / model.motion_std.numpy()
     return np.clip(change, 0.15, None)  # else the error of slow coordinates would drown in that of their change
+
+
+def begin_with(model: MotionTransformer, start: MotionTransformer) -> None:
+    """Take over the parameters of `start` that fit; spreads and emotions stay the model's own.
+
+    Audio features of another width are listened to afresh.
+    """
+    given = dict(start.named_parameters())
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if name in given and given[name].shape == value.shape:
+                value.copy_(given[name])
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
@@ -250,8 +296,11 @@ def train(
     accelerator = Accelerator(log_with="tensorboard", project_dir=str(folder))
     torch.manual_seed(config.seed)
     tracks = (corpus.spoken, corpus.real)
-    model = MotionTransformer.of_size(config.size, space.dim, corpus.spoken[0].audio.shape[1], features=corpus.features)
+    model = MotionTransformer.of_size(
+        config.size, space.dim, corpus.spoken[0].audio.shape[1], features=corpus.features, dropout=config.dropout
+    )
     normalise(model, corpus.spoken)
+    model.emotion_offset.copy_(torch.from_numpy(emotion_offsets(space)))
     optimiser = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
     schedule = DDPMScheduler(**TRAINING_SCHEDULE)
     alphas = schedule.alphas_cumprod
@@ -260,7 +309,7 @@ def train(
     if state is None and start is not None:
         if any(start.config[name] != value for name, value in asdict(SIZES[config.size]).items()):
             raise WeightsError(f"The model to start from is of another size than '{config.size}'.")
-        model.load_state_dict(start.state_dict())
+        begin_with(model, start)
     if state is not None:
         model.load_state_dict(state["model"])  # with the spreads it has been trained with
     average = EMAModel(model.parameters(), decay=config.average, use_ema_warmup=True, power=0.75)
@@ -276,17 +325,18 @@ def train(
     began, running = time.monotonic(), float("nan")
     model.train()
 
-    def loss_of(drawn: tuple[torch.Tensor, Conditions, torch.Tensor], seed: int) -> torch.Tensor:
+    def loss_of(drawn: Windows, seed: int) -> torch.Tensor:
         """Error of the model on windows made noisy at random."""
-        clean, conditions, mouth = drawn
-        clean, mouth = clean.to(accelerator.device), mouth.to(accelerator.device)
-        conditions = Conditions(**{k: v.to(accelerator.device) for k, v in conditions.tensors().items()})
+        drawn = drawn.to(accelerator.device)
         generator = torch.Generator().manual_seed(seed)
-        timestep = torch.randint(0, schedule.config["num_train_timesteps"], (len(clean),), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator).to(accelerator.device)
+        timestep = torch.randint(0, schedule.config["num_train_timesteps"], (len(drawn.clean),), generator=generator)
+        noise = torch.randn(drawn.clean.shape, generator=generator).to(accelerator.device)
         alpha = alphas[timestep].sqrt().to(accelerator.device)[:, None, None]
-        predicted = model(alpha * clean + (1 - alpha**2).sqrt() * noise, timestep.to(accelerator.device), conditions)
-        return criterion(predicted, clean, conditions, mouth)
+        told = torch.arange(noise.shape[1], device=noise.device) < drawn.held[:, None]  # (B, W)
+        noisy = alpha * drawn.clean + (1 - alpha**2).sqrt() * noise
+        sample = torch.where(told[..., None], drawn.clean + config.previous_noise * noise, noisy)
+        levels = torch.where(told, CLEAN, timestep.to(accelerator.device)[:, None].float())
+        return criterion(model(sample, levels, drawn.conditions), drawn)
 
     for step in range(first, config.steps):
         drawn = batch(tracks, spreads, config, [config.seed, step, accelerator.process_index])

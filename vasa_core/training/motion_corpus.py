@@ -23,21 +23,23 @@ import numpy as np
 import torch
 
 from vasa_core.face.alignment import align
-from vasa_core.motion import behaviour as behave
 from vasa_core.motion.articulation import ARTICULATORS, close_lips, closure, measures, smooth, to_motion_rate
-from vasa_core.motion.features import AudioEncoder, frames_of, load_encoder
-from vasa_core.motion.generator import SpeechMotion
+from vasa_core.motion.features import SPEECH, AudioEncoder, frames_of, load_encoder
 from vasa_core.motion.prosody import Prosody, analyse
 from vasa_core.motion.visemes import VISEMES
-from vasa_core.training.articulation import posteriors_of, spoken_clip
+from vasa_core.training import performance as behave
+from vasa_core.training.articulation import spoken_clip
 from vasa_core.training.augment import augment, coloured_noise, music
 from vasa_core.training.face_space import displacements
 from vasa_core.training.media import read_sound
 from vasa_core.training.speech_corpus import Utterance, load_shard
+from vasa_core.training.talker import Talker
 from vasa_core.training.tracks import load_tracks
 from vasa_core.types import MOTION_RATE, POSE_DIM, SAMPLE_RATE, Controls
 
 TRACK_SECONDS = 24.0  # length of a spoken track, roughly
+LIVE_SHARE = 1 / 3  # of the tracks are heard as a live listener hears them
+LIVELIER = 1.15  # factor on the head's movement: few steps of sampling lose about as much (docs/motion.md)
 SILENT_SHARE = 0.05  # of the tracks hold no speech at all
 EXACT_GAIN = 0.82  # certain visemes open the mouth wider than the doubtful ones that the articulation was scaled on
 REST = 0.006  # face widths by which lips of the rest face may be pressed together
@@ -88,7 +90,7 @@ def random_controls(rng: np.random.Generator) -> Controls:
     return Controls(gaze=gaze, emotion=emotion, blinks=blinks, seed=int(rng.integers(2**31 - 1)))
 
 
-def exact_lips(visemes: np.ndarray, upper: np.ndarray, prosody: Prosody, talker: SpeechMotion) -> np.ndarray:
+def exact_lips(visemes: np.ndarray, upper: np.ndarray, prosody: Prosody, talker: Talker) -> np.ndarray:
     """Facial code (N, D) with lips added from visemes (2 N, classes) that are certain."""
     moves = to_motion_rate(smooth(talker.articulation.trajectories(visemes), 2), len(upper))  # (N, 6)
     moves *= EXACT_GAIN * (1 + 0.12 * np.clip(prosody.energy, -1.5, 1.5))[:, None]
@@ -96,27 +98,27 @@ def exact_lips(visemes: np.ndarray, upper: np.ndarray, prosody: Prosody, talker:
     return close_lips(upper + moves @ talker.articulation.shapes, pressed, talker.space, talker.articulation.seal, REST)
 
 
-def spoken_track(
-    rng: np.random.Generator, spoken: Utterance, talker: SpeechMotion, encoder: AudioEncoder
-) -> MotionTrack:
+def spoken_track(rng: np.random.Generator, spoken: Utterance, talker: Talker, encoder: AudioEncoder) -> MotionTrack:
     """Motion for sound whose visemes are known."""
     controls = random_controls(rng)
     count = frames_of(spoken.samples)
     exact = np.eye(len(VISEMES))[spoken.labels]  # (2 N, classes), certain
     prosody = analyse(spoken.samples, count)
-    pose = behave.head_pose(prosody, talker.behaviour, 1.0, controls.seed)
+    temper = behave.temper_of(controls.emotion)
+    pose = behave.head_pose(prosody, talker.behaviour, LIVELIER, controls.seed, temper)
     upper = behave.upper_face(talker.space, prosody, talker.behaviour, pose, controls)
     code = exact_lips(exact, upper, prosody, talker)
     distance = float(rng.uniform(-0.5, 0.5)) if rng.random() < 0.5 else 0.0  # poses are relative to the asked distance
     emotion = np.array([controls.emotion.get(name, 0.0) for name in Controls.EMOTIONS], np.float32)
-    blinks = talker.behaviour.blinks if controls.blinks is None else controls.blinks
+    blinks = talker.behaviour.blinks * temper.blinks if controls.blinks is None else controls.blinks
     motion = np.hstack([pose, code]).astype(np.float32)
-    audio = encoder(spoken.samples)
+    live = getattr(encoder, "live", None)  # what a live listener hears differs a little: the model knows both
+    audio = live(spoken.samples) if live is not None and rng.random() < LIVE_SHARE else encoder(spoken.samples)
     return MotionTrack(motion, audio, np.array(controls.gaze), distance, emotion, blinks, heard=True, real=False)
 
 
 def spoken_tracks(
-    utterances: list[Utterance], count: int, talker: SpeechMotion, encoder: AudioEncoder, seed: tuple[int, ...]
+    utterances: list[Utterance], count: int, talker: Talker, encoder: AudioEncoder, seed: tuple[int, ...]
 ) -> Iterator[MotionTrack]:
     """`count` tracks of the utterances of one shard."""
     rng = np.random.default_rng(seed)
@@ -130,10 +132,10 @@ def spoken_tracks(
         yield spoken_track(rng, spoken, talker, encoder)
 
 
-def real_tracks(tracks: Path, data: Path, talker: SpeechMotion, encoder: AudioEncoder) -> Iterator[MotionTrack]:
+def real_tracks(tracks: Path, data: Path, talker: Talker, encoder: AudioEncoder) -> Iterator[MotionTrack]:
     """The clips of clips/train as motion, offsets undone; those whose sound is not theirs have heard = False."""
     space = talker.space
-    net = encoder.net if hasattr(encoder, "net") else None
+    named = getattr(encoder, "posteriors", None)  # visemes tell how far lips and sound are apart
     aligned, _ = align([t for t in load_tracks(tracks, "train") if t.found.sum() > 20], space.template)
     for track in aligned:
         moved, _ = displacements([track])
@@ -143,9 +145,7 @@ def real_tracks(tracks: Path, data: Path, talker: SpeechMotion, encoder: AudioEn
         audio, shift = np.zeros((len(motion), encoder.dim), np.float32), None
         if track.track.synchronous:
             samples = read_sound(data / "clips" / "train" / f"{track.track.name}.mp4")
-            if net is not None and (
-                clip := spoken_clip(track.track.name, moved, posteriors_of(net, samples), track.track.offset)
-            ):
+            if named is not None and (clip := spoken_clip(track.track.name, moved, named(samples), track.track.offset)):
                 shift = round(clip.offset * MOTION_RATE)
             elif track.track.offset is not None:
                 shift = round(track.track.offset * MOTION_RATE)
@@ -193,7 +193,7 @@ def load_motion(path: Path) -> tuple[list[MotionTrack], str]:
     return out, str(held["encoder"])
 
 
-def statistics(tracks: list[MotionTrack], talker: SpeechMotion) -> dict[str, float]:
+def statistics(tracks: list[MotionTrack], talker: Talker) -> dict[str, float]:
     """Figures in which spoken and real tracks should agree."""
     degrees = [np.degrees(t.motion[:, :3].astype(float)) for t in tracks]
     weight = [len(d) for d in degrees]
@@ -221,11 +221,11 @@ def main() -> None:
     parser.add_argument("speech", type=Path, help="folder written by vasa_core.training.speech_corpus")
     parser.add_argument("data", type=Path, help="folder with clips/train")
     parser.add_argument("-o", "--output", type=Path, default=Path(".cache/motion"))
-    parser.add_argument("--encoder", default="visemes", help="'visemes' or a Wav2Vec2-class checkpoint of the hub")
+    parser.add_argument("--encoder", default=SPEECH, help=f"'{SPEECH}' or a Wav2Vec2-class checkpoint of the hub")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    talker, encoder = SpeechMotion.from_pretrained(), load_encoder(options.encoder)
+    talker, encoder = Talker.from_pretrained(), load_encoder(options.encoder)
     shards = sorted(p for p in options.speech.glob("synthetic_*.npz") if ".part" not in p.name)
     for index, shard in enumerate([options.speech / "real_train.npz", *shards]):
         path = options.output / f"spoken_{shard.stem}.npz"

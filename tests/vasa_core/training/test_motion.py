@@ -16,18 +16,17 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from vasa_core.errors import AudioLengthError, UnreadableAudio, WeightsError
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.articulation import measures
-from vasa_core.motion.behaviour import Behaviour
 from vasa_core.motion.diffusion import DiffusionMotion
 from vasa_core.motion.features import HubFeatures, VisemeFeatures, load_encoder
-from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.pipeline import MotionPipeline
-from vasa_core.motion.transformer import CONDITIONS, MotionTransformer
+from vasa_core.motion.transformer import CONDITIONS, Conditions, MotionTransformer
 from vasa_core.motion.visemes import VISEMES
 from vasa_core.training.motion import (
     Criterion,
     MotionCorpus,
     Spreads,
     TrainingConfig,
+    Windows,
     batch,
     learning_rate,
     normalise,
@@ -36,6 +35,7 @@ from vasa_core.training.motion import (
 )
 from vasa_core.training.motion_corpus import MotionTrack, load_motion, save_tracks, spoken_tracks, statistics
 from vasa_core.training.speech_corpus import Utterance
+from vasa_core.training.talker import Talker
 from vasa_core.training.visemes import CorpusMissing
 from vasa_core.types import MOTION_RATE, SAMPLE_RATE, Controls
 
@@ -48,17 +48,17 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def talker() -> SpeechMotion:
-    return SpeechMotion.from_pretrained()
+def talker() -> Talker:
+    return Talker.from_pretrained()
 
 
 @pytest.fixture(scope="module")
-def encoder(talker: SpeechMotion) -> VisemeFeatures:
-    return VisemeFeatures(talker.net)
+def encoder() -> VisemeFeatures:
+    return VisemeFeatures.from_pretrained()
 
 
 @pytest.fixture(scope="module")
-def tracks(talker: SpeechMotion, encoder: VisemeFeatures) -> list[MotionTrack]:
+def tracks(talker: Talker, encoder: VisemeFeatures) -> list[MotionTrack]:
     """Three tracks of buzzes whose visemes are made up: open vowels between bilabials and rests."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.tile([VISEMES.index(v) for v in ("rest", "bilabial", "open", "bilabial", "mid")], 12), 6)
@@ -72,7 +72,7 @@ def corpus(tracks: list[MotionTrack]) -> MotionCorpus:
     return MotionCorpus(tracks[1:], [], tracks[:1], "visemes")
 
 
-def test_tracks_say_what_they_hold(tracks: list[MotionTrack], talker: SpeechMotion, tmp_path: Path) -> None:
+def test_tracks_say_what_they_hold(tracks: list[MotionTrack], talker: Talker, tmp_path: Path) -> None:
     for track in tracks:
         assert len(track.motion) == len(track.audio) and track.audio.shape[1] == VisemeFeatures.dim
         assert np.isfinite(track.motion).all() and np.isfinite(track.audio).all()
@@ -101,15 +101,15 @@ def test_batches_are_drawn_from_their_key_and_drop_conditions(tracks: list[Motio
     model = MotionTransformer.of_size("debug", 21, VisemeFeatures.dim)
     normalise(model, tracks)
     spreads, config = Spreads.of(model), TrainingConfig(size="debug", batch=64)
-    clean, conditions, mouth = batch((tracks, []), spreads, config, [0, 7])
-    again, _, _ = batch((tracks, []), spreads, config, [0, 7])
-    other, _, _ = batch((tracks, []), spreads, config, [0, 8])
-    assert torch.equal(clean, again) and not torch.equal(clean, other)
-    assert clean.shape == (64, 20, 27) and (mouth == 1).all()
+    drawn, again, other = (batch((tracks, []), spreads, config, [0, k]) for k in (7, 7, 8))
+    clean, conditions = drawn.clean, drawn.conditions
+    assert torch.equal(clean, again.clean) and not torch.equal(clean, other.clean)
+    assert clean.shape == (64, 20, 27) and (drawn.mouth == 1).all()
+    assert 0.25 < (drawn.held > 0).float().mean() < 0.75 and drawn.held.max() <= 10
     assert clean.std() == pytest.approx(1, abs=0.35)
     assert 0.25 < conditions.known_previous.float().mean() < 0.75
     for index, name in enumerate(CONDITIONS):
-        assert 0.75 < conditions.known[..., index].float().mean() < 0.99, name
+        assert 0.65 < conditions.known[..., index].float().mean() < 0.99, name
 
 
 def test_unheard_tracks_teach_no_sound_and_little_lips(tracks: list[MotionTrack]) -> None:
@@ -117,7 +117,8 @@ def test_unheard_tracks_teach_no_sound_and_little_lips(tracks: list[MotionTrack]
     model = MotionTransformer.of_size("debug", 21, VisemeFeatures.dim)
     normalise(model, tracks)
     config = TrainingConfig(size="debug", batch=16, real_share=1.0)
-    _, conditions, mouth = batch((tracks, real), Spreads.of(model), config, [1])
+    drawn = batch((tracks, real), Spreads.of(model), config, [1])
+    conditions, mouth = drawn.conditions, drawn.mouth
     known = conditions.known.any(0).any(0)
     assert [bool(k) for k in known] == [False, True, True, False, False]
     assert (mouth == torch.tensor(config.real_lips)).all()
@@ -128,13 +129,19 @@ def test_the_criterion_is_zero_for_the_truth_and_counts_seams(space: FaceSpace, 
     model = MotionTransformer.of_size("debug", 21, VisemeFeatures.dim)
     normalise(model, tracks)
     criterion = Criterion(space, model.motion_std.numpy(), spread_of_change(model, tracks), TINY)
-    clean, conditions, mouth = batch((tracks, []), Spreads.of(model), TINY, [0])
-    assert criterion(clean, clean, conditions, mouth) == 0
-    off = criterion(clean + 0.1, clean, conditions, mouth)
-    known = type(conditions)(**(conditions.tensors() | {"known_previous": torch.ones(3, dtype=torch.bool)}))
-    unknown = type(conditions)(**(conditions.tensors() | {"known_previous": torch.zeros(3, dtype=torch.bool)}))
-    assert criterion(clean + 0.1, clean, known, mouth) > criterion(clean + 0.1, clean, unknown, mouth) > 0
-    assert off > 0
+    drawn = batch((tracks, []), Spreads.of(model), TINY, [0])
+    clean, told = drawn.clean, drawn.conditions
+    assert criterion(clean, drawn) == 0
+
+    def windows(known: bool, held: int) -> Windows:
+        changed = Conditions(**(told.tensors() | {"known_previous": torch.full((3,), known)}))
+        return replace(drawn, conditions=changed, held=torch.full((3,), held))
+
+    joined, free, inside = (criterion(clean + 0.1, windows(*w)) for w in ((True, 0), (False, 0), (False, 6)))
+    assert joined > free > 0 and inside > free  # the first new frame must continue what is known
+    wrong = clean.clone()
+    wrong[:, :6] += 5.0
+    assert criterion(wrong, windows(False, 6)) == 0  # what was told does not count
 
 
 def test_learning_rate_rises_holds_and_ends() -> None:
@@ -271,4 +278,4 @@ def test_damaged_or_foreign_models_are_named(exported: Path, tmp_path: Path, hub
         DiffusionMotion.from_pretrained(broken)
     pipeline = MotionPipeline.from_pretrained(exported)
     with pytest.raises(WeightsError, match="hears 'visemes'"):
-        DiffusionMotion(FaceSpace.from_pretrained(), HubFeatures(str(hub_model)), pipeline, np.zeros(21), Behaviour())
+        DiffusionMotion(FaceSpace.from_pretrained(), HubFeatures(str(hub_model)), pipeline, np.zeros(21))

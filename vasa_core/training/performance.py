@@ -1,4 +1,5 @@
-"""Everything a talking head does besides articulating: it moves, breathes, blinks, looks about and lifts its brows.
+"""Performances to learn from: all that a talking head does besides articulating. It moves, breathes, blinks, looks
+about and lifts its brows.
 
 All processes are sums of smooth, seeded noise and of answers to the prosody, so that the same seed gives the same
 motion and nothing drifts, however long the speech is.
@@ -13,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfilt
 
 from vasa_core.face.space import FaceSpace
+from vasa_core.motion.emotion import ease_in
 from vasa_core.motion.prosody import Prosody
 from vasa_core.types import MOTION_RATE, POSE_DIM, Controls
 
@@ -46,27 +48,44 @@ class Behaviour:
         return cls(**{n: float(tensors[f"behaviour.{n}"].ravel()[0]) for n in names if f"behaviour.{n}" in tensors})
 
 
+@dataclass(frozen=True)
+class Temper:
+    """How an emotion at full strength changes the way a head moves (its look is vasa_core.motion.emotion's).
+
+    liveliness: factor on gestures, nods and brow lifts.   pitch, roll: posture in degrees.   blinks: factor on their
+    rate.
+    """
+
+    liveliness: float = 1.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    blinks: float = 1.0
+
+
+TEMPERS = {
+    "neutral": Temper(),
+    "happy": Temper(1.15, -1.0, 0.5),
+    "sad": Temper(0.6, 3.0, 1.0),
+    "angry": Temper(1.25, 1.5),
+    "surprised": Temper(1.0, -2.5, blinks=0.8),
+    "disgusted": Temper(0.85, -1.5, 1.5),
+    "fearful": Temper(0.9, -1.0, blinks=1.2),
+    "contempt": Temper(0.8, -2.5, 2.0),
+}
+
+
+def temper_of(emotion: dict[str, float]) -> Temper:
+    """Of a mixture of emotions: their differences from neutral, added."""
+    total = {f.name: getattr(TEMPERS["neutral"], f.name) for f in fields(Temper)}
+    for name, strength in emotion.items():
+        for field in total:
+            total[field] += strength * (getattr(TEMPERS[name], field) - getattr(TEMPERS["neutral"], field))
+    return Temper(**total)
+
+
 # Streams of randomness: adding one must not change the others, and a longer speech must begin like a shorter one.
 _STREAMS = {name: i for i, name in enumerate(("sway", "gesture", "nod", "blink", "gaze", "brow", "breath"))}
 _SPIN_UP = 12 * MOTION_RATE  # frames a filter runs before its output counts
-
-# Facial directions of an emotion at full strength. They are offsets: the lips still close (articulation.close_lips).
-EMOTIONS: dict[str, dict[str, float]] = {
-    "neutral": {},
-    "happy": {"smile": 0.75, "blink_left": 0.1, "blink_right": 0.1, "brow_raise": 0.27},
-    "sad": {"mouth_frown": 0.6, "brow_frown": 0.9, "brow_raise": 0.63, "blink_left": 0.14, "blink_right": 0.14},
-    "angry": {"brow_frown": 2.2, "brow_raise": -1.1, "blink_left": 0.12, "blink_right": 0.12, "mouth_frown": 0.3},
-    "surprised": {"brow_raise": 2.3, "blink_left": -0.25, "blink_right": -0.25, "jaw_open": 0.2},
-    "disgusted": {
-        "upper_lip_raise": 0.5,
-        "brow_frown": 1.3,
-        "brow_raise": -0.54,
-        "blink_left": 0.2,
-        "blink_right": 0.2,
-    },
-    "fearful": {"brow_raise": 1.6, "brow_frown": 1.3, "blink_left": -0.2, "blink_right": -0.2, "lip_spread": 0.4},
-    "contempt": {"smirk": 0.8, "brow_raise_left": 0.54, "blink_right": 0.1},
-}
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -83,13 +102,9 @@ def smooth_noise(rng: np.random.Generator, count: int, low: float, high: float) 
     return sosfilt(sections, rng.normal(size=_SPIN_UP + count))[_SPIN_UP:] / gain
 
 
-def ease_in(count: int, seconds: float) -> np.ndarray:
-    """0 in the first frame, 1 from `seconds` on, smooth, (count,)."""
-    x = np.clip(np.arange(count) / (seconds * MOTION_RATE), 0, 1)
-    return x * x * x * (x * (6 * x - 15) + 10)
-
-
-def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) -> np.ndarray:
+def head_pose(
+    prosody: Prosody, behaviour: Behaviour, gain: float, seed: int, temper: Temper = TEMPERS["neutral"]
+) -> np.ndarray:
     """Pose (N, 6) relative to the photo's, as in Motion. The first frame is the photo's own pose."""
     count = len(prosody.activity)
     talk = behaviour.calm + (1 - behaviour.calm) * gaussian_filter1d(prosody.activity, 8.0, mode="nearest")
@@ -105,17 +120,19 @@ def head_pose(prosody: Prosody, behaviour: Behaviour, gain: float, seed: int) ->
     )
     for axis, (slow, fast, sway_size, gesture_size) in enumerate(rows):
         angles[:, axis] = sway_size * smooth_noise(slow, count, 0.04, 0.35) * (0.6 + 0.4 * talk)
-        angles[:, axis] += gesture_size * smooth_noise(fast, count, 0.5, 2.0) * talk
+        angles[:, axis] += temper.liveliness * gesture_size * smooth_noise(fast, count, 0.5, 2.0) * talk
     # Nods: down with the accent, back more slowly; some go up instead, some are left out.
     strength = prosody.accents * np.where(upward.random(count) < 0.15, -0.7, 1.0) * size.uniform(0.0, 1.4, count)
     time = np.arange(-10, 26) / MOTION_RATE
     bump = np.exp(-0.5 * (time / np.where(time < 0, 0.11, 0.2)) ** 2)
-    angles[:, 1] += behaviour.nod * (
-        np.convolve(strength, bump)[10 : 10 + count] - 0.5 * gaussian_filter1d(strength, 25.0) * 9
+    angles[:, 1] += (
+        temper.liveliness
+        * behaviour.nod
+        * (np.convolve(strength, bump)[10 : 10 + count] - 0.5 * gaussian_filter1d(strength, 25.0) * 9)
     )
     angles[:, 2] += 0.25 * angles[:, 0] * (behaviour.sway_roll / behaviour.sway_yaw)  # a turning head tilts
     limit = np.array([13.0, 10.0, 8.0])
-    angles = limit * np.tanh(angles / limit) * gain
+    angles = limit * np.tanh(angles / limit) * gain + np.array([0.0, temper.pitch, temper.roll])
 
     breath = stream(seed, "breath")
     start = breath.uniform(0, 2 * np.pi)
@@ -214,9 +231,9 @@ def brows(prosody: Prosody, behaviour: Behaviour, seed: int) -> np.ndarray:
 def upper_face(
     space: FaceSpace, prosody: Prosody, behaviour: Behaviour, pose: np.ndarray, controls: Controls
 ) -> np.ndarray:
-    """Facial code (N, D) of lids, eyes, brows and emotion."""
-    count = len(prosody.activity)
-    per_minute = behaviour.blinks if controls.blinks is None else controls.blinks
+    """Facial code (N, D) of lids, eyes and brows; what an emotion adds to them for good is left out."""
+    count, temper = len(prosody.activity), temper_of(controls.emotion)
+    per_minute = behaviour.blinks * temper.blinks if controls.blinks is None else controls.blinks
     shut = lids(prosody, behaviour, per_minute, controls.seed)
     look = gaze(prosody, behaviour, pose, controls.gaze, controls.seed)
     code = np.zeros((count, space.dim))
@@ -225,20 +242,6 @@ def upper_face(
     # Shut lids hide the eyes: lids that follow the gaze must not be pushed through each other.
     seen = 1 - shut.max(1)
     code += look[:, :1] * space.direction("gaze_yaw") + (look[:, 1] * seen)[:, None] * space.direction("gaze_pitch")
-    code += brows(prosody, behaviour, controls.seed)[:, None] * space.direction("brow_raise")
-    feeling = emotion_offset(space, controls.emotion)
-    narrowed = np.stack([feeling @ space.direction(f"blink_{side}") for side in ("left", "right")])
-    code += feeling * ease_in(count, 0.4)[:, None]
-    # A full blink shuts the eye, however wide or narrow the emotion holds it.
-    for column, side in enumerate(("left", "right")):
-        code -= (narrowed[column] * shut[:, column] * ease_in(count, 0.4))[:, None] * space.direction(f"blink_{side}")
-    return code
-
-
-def emotion_offset(space: FaceSpace, emotion: dict[str, float]) -> np.ndarray:
-    """Facial code (D,) of a mixture of emotions."""
-    code = np.zeros(space.dim)
-    for name, strength in emotion.items():
-        for direction, amount in EMOTIONS[name].items():
-            code += strength * amount * space.direction(direction)
+    lift = temper.liveliness * brows(prosody, behaviour, controls.seed)
+    code += lift[:, None] * space.direction("brow_raise")
     return code

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vasa_core.motion import behaviour as behave
-from vasa_core.motion.generator import SpeechMotion
 from vasa_core.motion.prosody import Prosody, analyse
+from vasa_core.training import performance as behave
+from vasa_core.training.talker import Talker
 from vasa_core.types import MOTION_RATE, SAMPLE_RATE
 
 
@@ -19,7 +19,7 @@ def talk(count: int, seed: int = 0) -> Prosody:
 
 
 def test_head_motion_is_natural() -> None:
-    fitted = SpeechMotion.from_pretrained().behaviour
+    fitted = Talker.from_pretrained().behaviour
     turns = [np.degrees(behave.head_pose(talk(750, s), fitted, 1.0, s)[:, :3]) for s in range(12)]
     change = np.mean([np.abs(np.diff(t, axis=0)).mean() for t in turns])
     assert 0.40 <= change <= 0.65
@@ -39,7 +39,7 @@ def test_a_longer_speech_begins_like_a_shorter_one() -> None:
 
 
 def test_silence_is_calmer_than_speech() -> None:
-    fitted = SpeechMotion.from_pretrained().behaviour
+    fitted = Talker.from_pretrained().behaviour
     still = Prosody(*(np.zeros(750),) * 4)
     speed = [
         np.mean([np.abs(np.diff(behave.head_pose(p, fitted, 1.0, s)[:, :3], axis=0)).mean() for s in range(6)])
@@ -88,3 +88,16 @@ def test_prosody_finds_speech_pitch_and_accents() -> None:
     assert 2 <= (found.accents > 0).sum() <= 8 and not found.accents[80:].any()
     silent = analyse(np.zeros(16000, np.float32), 25)
     assert not silent.activity.any() and not silent.accents.any() and not silent.energy.any()
+
+
+def test_emotions_change_how_a_head_moves() -> None:
+    fitted, speech = behave.Behaviour(), talk(1500)
+    plain, sad, angry = (
+        np.degrees(behave.head_pose(speech, fitted, 1.0, 0, behave.temper_of(e))[50:, :3])
+        for e in ({}, {"sad": 1.0}, {"angry": 1.0})
+    )
+    assert (sad - plain)[:, 1].mean() > 1.5  # the head hangs
+    speed = [np.abs(np.diff(a, axis=0)).mean() for a in (sad, plain, angry)]
+    assert speed[0] < 0.9 * speed[1] < 0.9 * speed[2]
+    half = behave.temper_of({"sad": 0.5})
+    assert half.pitch == 1.5 and behave.temper_of({}) == behave.Temper()
