@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from demo import provenance
 from demo.session import Visitors
 
 if TYPE_CHECKING:
@@ -30,10 +31,18 @@ PAGES = {"/", "/fr", "/config", "/theme.css", "/favicon.ico", "/manifest.json", 
 GETS = {"info", "app_id", "startup-events", "theme.css", "queue/data", "upload_progress"}
 POSTS = {"queue/join", "cancel", "reset", "upload"}
 SOCKETS = {"/live"}
-FOLDERS = ("/page/", "/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
-UPLOAD = "/gradio_api/upload"
+FOLDERS = (
+    *provenance.READS,
+    "/page/",
+    "/assets/",
+    "/static/",
+    "/svelte/",
+    "/gradio_api/heartbeat/",
+    "/gradio_api/file=",
+)
+UPLOADS = {"/gradio_api/upload", provenance.CONTENT}
 READ = PAGES | {"/healthz"} | {f"/gradio_api/{name}" for name in GETS}
-WRITE = {f"/gradio_api/{name}" for name in POSTS}
+WRITE = {f"/gradio_api/{name}" for name in POSTS} | UPLOADS | provenance.FORMS
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -88,7 +97,7 @@ class Doorman:
         scope = self._unforged(scope)
         answer = self._refusal(scope) or _in_their_language(scope)
         if answer is None and scope["method"] == "POST":
-            answer = await (self._upload if scope["path"] == UPLOAD else self._form)(scope, receive, with_headers)
+            answer = await (self._upload if scope["path"] in UPLOADS else self._form)(scope, receive, with_headers)
         elif answer is None:
             await self.app(scope, receive, with_headers)
         if answer is not None:
@@ -179,7 +188,7 @@ def _own_origin(headers: Headers) -> bool:
 def _readable(path: str) -> bool:
     if path.partition("file=")[2].lower().startswith("http"):  # would fetch another site's file on somebody's behalf
         return False
-    return path in READ or path.startswith(FOLDERS)
+    return path in READ or path.startswith((*FOLDERS, *provenance.READS))
 
 
 def _in_time(receive: Receive) -> Receive:

@@ -1,4 +1,4 @@
-"""What the server answers beside the pages: scripts, the live connection, health."""
+"""What the server answers beside the pages: scripts, the live connection, health, questions of origin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 
 from demo.live import socket
 from demo.live.desk import LiveDesk
+from demo.provenance import PREFIX, Later, provenance
 from demo.session import Visitors
 from demo.studio import Studio
 
@@ -31,5 +32,6 @@ def routes(studio: Studio, visitors: Visitors, desk: LiveDesk) -> list[BaseRoute
     return [
         WebSocketRoute("/live", live),
         Route("/healthz", health),
+        Mount(PREFIX, Later(lambda: provenance(lambda: studio.vault, studio.reading))),
         Mount("/page", StaticFiles(directory=SCRIPTS)),
     ]

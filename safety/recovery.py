@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -77,12 +78,30 @@ class RateLimit:
             raise HTTPException(429, "Too many requests. Wait a little.", headers={"Retry-After": wait})
 
 
-def router(vault: Callable[[], Vault], *, calls: int = 30, seconds: float = 60.0) -> APIRouter:
+def router(
+    vault: Callable[[], Vault],
+    *,
+    calls: int = 30,
+    seconds: float = 60.0,
+    reading: Callable[[], AbstractContextManager[None]] | None = None,
+) -> APIRouter:
     """The routes for one installation. calls, seconds: the rate limit per address.
 
-    A search takes a second of CPU, so one runs at a time and others are told to come back.
+    reading: holds a place among those whose files are looked at, or raises. By default a search, which takes a second
+    of CPU, runs alone, and others are told to come back.
     """
-    searching = threading.Lock()
+    alone = threading.Lock()
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        if not alone.acquire(timeout=5):
+            raise HTTPException(503, "Another file is being searched. Try again in a few seconds.")
+        try:
+            yield
+        finally:
+            alone.release()
+
+    place = reading or waiting
     routes = APIRouter(tags=["soft binding resolution"], dependencies=[Depends(RateLimit(calls, seconds))])
 
     def matches(mark_id: int) -> Matches:
@@ -134,14 +153,11 @@ def router(vault: Callable[[], Vault], *, calls: int = 30, seconds: float = 60.0
         return Matches(matches=[]) if mark_id is None else matches(int(mark_id, 16))
 
     def search(path: Path) -> str | None:
-        if not searching.acquire(timeout=5):
-            raise HTTPException(503, "Another file is being searched. Try again in a few seconds.")
         try:
-            return look(vault(), sample_clip(path, SAMPLED_FRAMES))[0].id
+            with place():
+                return look(vault(), sample_clip(path, SAMPLED_FRAMES))[0].id
         except UnreadableVideo as error:
             raise HTTPException(415, "The body is neither a video nor an image that can be read.") from error
-        finally:
-            searching.release()
 
     @routes.get(
         "/manifests/{manifest_id}", response_class=Response, responses={200: {"content": {"application/c2pa": {}}}}

@@ -1,0 +1,68 @@
+"""Manifests that the ledger remembers: for copies that lost theirs, and for signers whose certificate has expired."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from safety.ledger.log import stored_bytes
+from safety.manifest import ManifestReading, ManifestSigner
+from safety.manifest_box import manifest_store
+from safety.tables import manifests
+from safety.vault import Vault
+
+MOST_CHECKED = 200 << 20  # bytes of a file that is compared with what was logged
+
+
+def remembered_store(vault: Vault, mark_id: str) -> bytes | None:
+    """The manifest store of a video of ours, if it is the one that was logged; None otherwise.
+
+    mark_id: 8 hex digits. Videos from before manifests were hashed into the log have none that could be believed.
+    """
+    entries = vault.ledger.entries("output", mark_id)
+    stated = entries[-1].body.get("manifest_sha256") if entries else None
+    if not stated:
+        return None
+    query = select(manifests.c.store).where(manifests.c.label == entries[-1].body.get("manifest_label"))
+    with vault.ledger.transaction() as connection:
+        row = connection.execute(query).scalar_one_or_none()
+    store = stored_bytes(row) if row is not None else b""
+    return store if hashlib.sha256(store).hexdigest() == stated else None
+
+
+def recover(vault: Vault, mark_id: str) -> dict[str, Any] | None:
+    """What the lost manifest of a stripped copy said. A soft match: nothing binds it to this copy but the watermark."""
+    store = remembered_store(vault, mark_id)
+    if not store:
+        return None
+    reading = ManifestSigner(vault.authority).read(io.BytesIO(store), "application/c2pa")
+    return {
+        "label": reading.label,
+        "generator": reading.generator,
+        "signer": reading.signer,
+        "title": reading.title,
+        "claims": list(reading.claims),
+        "badge": reading.badge,
+        "signed_at": reading.signed_at,
+        "soft_match": True,
+    }
+
+
+def vouch(vault: Vault, path: Path, reading: ManifestReading) -> ManifestReading:
+    """Trusted again, when a signer's certificate has expired and the log has seen this very manifest before it did.
+
+    Certificates end; the log entry does not. The file's content must still fit the manifest (else it were not "Valid").
+    """
+    if reading.state != "Valid" or "signingCredential.expired" not in reading.failures:
+        return reading
+    mark_id = str(reading.watermark.get("id", ""))
+    store = remembered_store(vault, mark_id) if mark_id else None
+    if not store or path.stat().st_size > MOST_CHECKED or manifest_store(path.read_bytes()) != store:
+        return reading
+    vault.ledger.prove(vault.ledger.entries("output", mark_id)[-1].position)
+    return replace(reading, state="Trusted", ours=True)
