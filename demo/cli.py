@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--mouth", type=float, default=1.0, metavar="G", help="gain, 0 to 2 (1)")
     generate.add_argument("--blinks", type=float, metavar="PER_MIN", help="blinks a minute, 0 to 60")
     generate.add_argument("--full-frame", action="store_true", help="the whole photo, not only the head")
+    generate.add_argument("--no-badge", action="store_true", help='without the visible sign "AI-generated"')
     generate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     reenact = commands.add_parser("reenact", help="make the video with the movement of another video's face")
@@ -114,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     reenact.add_argument("--fps", type=int, default=40, metavar="N", help="frames per second, 25 to 60 (40)")
     reenact.add_argument("--distance", type=float, default=0.0, metavar="D", help="-0.5 (far) to 0.5 (close)")
     reenact.add_argument("--full-frame", action="store_true", help="the whole photo, not only the head")
+    reenact.add_argument("--no-badge", action="store_true", help='without the visible sign "AI-generated"')
     reenact.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     verify = commands.add_parser("verify", help="read a file's manifest, watermark, consent and log entry")
@@ -179,6 +181,7 @@ def _make(args: argparse.Namespace, controls: Controls, out: TextIO, err: TextIO
         fps=args.fps,
         full_frame=args.full_frame,
         driven=driven,
+        badge=not args.no_badge,
         progress=_Meter(err),
     )
     _warn_of_development(made.development, err)

@@ -78,6 +78,7 @@ class Creation:
             "manifest_label": sealed.manifest_label,
             "record_id": sealed.record_id,
             "log_index": sealed.log_index,
+            "badge": sealed.badge,
             "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
             "realtime": round(self.realtime, 3),
         }
@@ -209,6 +210,7 @@ class Studio:
         face: int | None = None,
         names: tuple[str | None, str | None] = (None, None),
         driven: bool = False,
+        badge: bool = True,
         who: str = "",
         progress: Callable[[Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -219,6 +221,7 @@ class Studio:
         full_frame: the whole photo at its own size instead of the head at 512 x 512.
         face:      index of the face in the photo, None takes the largest.   names: shown for the files in messages.
         driven:    `speech` is a video, and the face in it gives the movement instead of the sound.
+        badge:     draw the visible sign "AI-generated"; manifest and log say whether it is there.
         who:       address of the client, who gets few places in line; empty for the person at the machine.
         progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
 
@@ -271,6 +274,7 @@ class Studio:
                 out=Path(out),
                 fps=fps,
                 seed=controls.seed,
+                badge=badge,
                 total=frame_count(motion, fps),
                 progress=report,
                 cancelled=cancelled,

@@ -43,6 +43,7 @@ REPORT = {
     "height",
     "seed",
     "watermark_id",
+    "badge",
     "manifest",
     "record_id",
     "log_index",
