@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,17 @@ class EncoderLips:
         live: bool = False,
     ) -> None:
         self.encoder, self.space, self.articulation, self.by, self.live = encoder, space, articulation, by, live
+        self.heard: dict[bytes, np.ndarray] = {}  # sounds that were heard already; shared by both kinds of lips
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        if self.live:
-            assert isinstance(self.encoder, SpeechFeatures)
-            return self.encoder.live(samples)
-        return self.encoder(samples)
+        key = sha256(samples.tobytes()).digest()
+        if key not in self.heard:
+            if self.live:
+                assert isinstance(self.encoder, SpeechFeatures)
+                self.heard[key] = self.encoder.live(samples)
+            else:
+                self.heard[key] = self.encoder(samples)
+        return self.heard[key]
 
     def posteriors(self, features: np.ndarray) -> np.ndarray:
         """(2 N, classes)."""
@@ -72,8 +78,10 @@ def encoder_sources(
         out[encoder.name] = EncoderLips(encoder, space, articulation)
         if not isinstance(encoder, VisemeFeatures):
             out[f"{encoder.name}, live"] = EncoderLips(encoder, space, articulation, live=True)
-            out[f"{encoder.name}, own lips"] = EncoderLips(encoder, space, articulation, by="lips")
-            out[f"{encoder.name}, own lips, live"] = EncoderLips(encoder, space, articulation, by="lips", live=True)
+            for name, live in ((encoder.name, False), (f"{encoder.name}, live", True)):
+                lips = EncoderLips(encoder, space, articulation, by="lips", live=live)
+                lips.heard = out[name].heard
+                out[f"{name}, own lips"] = lips
     return out
 
 
