@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from safety.errors import LedgerError
 from safety.ledger.log import stored_bytes
 from safety.manifest import ManifestReading, ManifestSigner
 from safety.manifest_box import manifest_store
@@ -61,8 +62,19 @@ def vouch(vault: Vault, path: Path, reading: ManifestReading) -> ManifestReading
     if reading.state != "Valid" or "signingCredential.expired" not in reading.failures:
         return reading
     mark_id = str(reading.watermark.get("id", ""))
-    store = remembered_store(vault, mark_id) if mark_id else None
-    if not store or path.stat().st_size > MOST_CHECKED or manifest_store(path.read_bytes()) != store:
+    if len(mark_id) != 8 or path.stat().st_size > MOST_CHECKED:
         return reading
-    vault.ledger.prove(vault.ledger.entries("output", mark_id)[-1].position)
+    try:
+        entries = vault.ledger.entries("output", mark_id)
+        if not entries or not _is_logged(vault, entries[-1].body, mark_id, path.read_bytes()):
+            return reading
+        vault.ledger.prove(entries[-1].position)
+    except LedgerError:
+        return reading  # the look-up of the log names it
     return replace(reading, state="Trusted", ours=True)
+
+
+def _is_logged(vault: Vault, body: dict[str, Any], mark_id: str, data: bytes) -> bool:
+    if "manifest_sha256" in body:
+        return manifest_store(data) == remembered_store(vault, mark_id)
+    return hashlib.sha256(data).hexdigest() == body.get("file_sha256")
