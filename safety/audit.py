@@ -16,6 +16,7 @@ from safety.errors import ConsentInvalid, LedgerError, UnreadableVideo
 from safety.ledger.log import parse_time
 from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
 from safety.media import MOST_BYTES, Sample, sample_clip, sniff_mime
+from safety.remembered import recover, vouch
 from safety.vault import Vault
 from safety.witnesses import SoundRow, WatermarkRow, listen, look
 
@@ -59,6 +60,7 @@ class AuditReport:
     """What each witness says, and where they disagree.
 
     verdict: "contradiction", "sealed", "stripped_copy", "altered", "foreign_manifest", "trace" or "nothing".
+    recovered: what the lost manifest of a stripped copy said, found by its watermark (a soft match).
     """
 
     manifest: ManifestReading
@@ -70,6 +72,7 @@ class AuditReport:
     verdict: str
     summary: str
     development: bool
+    recovered: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `verify --json` prints. Manifest strings come from the file: escape before showing."""
@@ -84,6 +87,7 @@ class AuditReport:
             "contradictions": [item.text for item in self.contradictions],
             "contradiction_codes": [item.code for item in self.contradictions],
             "verdict": self.verdict,
+            "recovered": self.recovered,
             "summary": self.summary,
         }
 
@@ -104,6 +108,7 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
     sound = listen(vault, path, mark.id or named_mark) if mark.id or named_mark else SoundRow("unknown")
     found += _compare(manifest, mark, sample.frames != [], named_mark, named_record, record_id)
     found += _check_declaration(vault, manifest, consent)
+    found += _check_picture(mark)
     if sound.state == "other":
         text = f"The sound is not the one that video {mark.id or named_mark} was sealed with: it was exchanged."
         found.append(Contradiction("other_sound", text))
@@ -118,6 +123,7 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
         verdict=verdict,
         summary=_summary(verdict, manifest, mark, consent, log, tuple(found)),
         development=vault.development,
+        recovered=recover(vault, mark.id) if mark.id and manifest.state == "none" else None,
     )
 
 
@@ -132,7 +138,7 @@ def _open(vault: Vault, path: Path) -> tuple[ManifestReading, Sample]:
         manifest = ManifestReading("none")
         if mime is not None:
             with path.open("rb") as file:
-                manifest = ManifestSigner(vault.authority).read(file, mime)
+                manifest = vouch(vault, path, ManifestSigner(vault.authority).read(file, mime))
     except OSError as error:
         raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path.") from error
     try:
@@ -198,6 +204,10 @@ def _compare(
     if named_mark and mark.found and named_mark != mark.id:
         text = f"The manifest names watermark {named_mark}, the pixels carry {mark.id}: the picture was swapped."
         found.append(Contradiction("other_mark", text))
+    stated = str(manifest.watermark.get("id", ""))
+    if manifest.state == "Invalid" and manifest.ours and mark.found and stated and stated != mark.id:
+        text = f"The manifest is that of video {stated}, the pixels are of video {mark.id}: one was put onto the other."
+        found.append(Contradiction("other_mark", text))
     if named_mark and has_frames and not mark.found:
         text = f"The manifest names watermark {named_mark}, but the pixels carry none that can be read."
         found.append(Contradiction("mark_missing", text))
@@ -217,6 +227,14 @@ def _compare(
     return found
 
 
+def _check_picture(mark: WatermarkRow) -> list[Contradiction]:
+    """Whoever averages many frames of one clip can put its mark onto another picture."""
+    if mark.picture.state != "other":
+        return []
+    text = f"The watermark {mark.id} lies on a picture that is not the one of video {mark.id}: the mark was copied."
+    return [Contradiction("copied_mark", text)]
+
+
 def _check_declaration(vault: Vault, manifest: ManifestReading, consent: ConsentRow) -> list[Contradiction]:
     """What our own manifest says about consent and log, against the ledger."""
     if manifest.state != "Trusted" or not manifest.consent:
@@ -227,11 +245,22 @@ def _check_declaration(vault: Vault, manifest: ManifestReading, consent: Consent
         entries = vault.ledger.entries("consent", consent.record_id or "")
     except LedgerError:
         return []  # named already
+    clip = manifest.clip.get("clip_id")
+    if clip is not None and not _is_logged(vault, manifest):
+        text = "The log does not know the clip that the manifest was made for under this watermark."
+        return [Contradiction("clip_unknown", text)]
     same_record = bool(entries) and consent.record_id == manifest.consent.get("record_id")
     if same_record and entries[0].body.get("record_sha256") != manifest.consent.get("record_sha256"):
         text = "The consent record in the ledger is not the one the manifest was made with."
         return [Contradiction("record_changed", text)]
     return []
+
+
+def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
+    """The clip's id stands in the entry that issued its watermark, and is the manifest's label."""
+    issued = vault.ledger.entries("mark", str(manifest.watermark.get("id", "")))
+    clip = manifest.clip.get("clip_id")
+    return manifest.label == f"urn:c2pa:{clip}" and any(entry.body.get("clip_id") == clip for entry in issued)
 
 
 def _verdict(manifest: ManifestReading, mark: WatermarkRow, found: tuple[Contradiction, ...]) -> str:

@@ -14,6 +14,7 @@ from safety.luma_search import Evidence
 from safety.media import SOUND_RATE, Sample, read_sound
 from safety.sound_print import OTHER, SAME, bit_error_rate, sound_print
 from safety.tables import sound_prints, watermark_ids
+from safety.picture_witness import PictureRow, compare_picture
 from safety.vault import Vault
 from safety.video_mark import VideoMark
 from safety.watermark import MarkReading
@@ -30,6 +31,7 @@ class WatermarkRow:
     trace: a mark is clearly there but no issued id could be read.  chroma: the public mark says the same id.
     seconds: from where to where the clip carries the mark, empty for an image.  partial: not everywhere.
     assisted: too faint to read alone, matched against the issued ids.  key_id: of the key it was found with.
+    picture: whether the picture under the mark is the one it was made for.
     """
 
     found: bool
@@ -42,6 +44,7 @@ class WatermarkRow:
     partial: bool = False
     assisted: bool = False
     key_id: str = ""
+    picture: PictureRow = PictureRow("unknown")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ def look(vault: Vault, sample: Sample) -> tuple[WatermarkRow, str]:
         reading, place = marker.luma.find(evidence, list(issued))
         if reading.found and reading.id in issued:
             scores = marker.luma.presence(evidence, place, reading.id)
-            seconds, partial = _ranges(sample, groups, [score >= PRESENT for score in scores])
+            carried = [score >= PRESENT for score in scores]
+            seconds, partial = _ranges(sample, groups, carried)
+            windows = [group for group, yes in zip(evidence.windows, carried, strict=True) if yes]
+            lumas = [luma for window in windows or evidence.windows for luma in window]
             public = marker.chroma.read(sample.frames[:: max(1, len(sample.frames) // 12)])
             row = WatermarkRow(
                 found=True,
@@ -82,6 +88,7 @@ def look(vault: Vault, sample: Sample) -> tuple[WatermarkRow, str]:
                 partial=partial,
                 assisted=reading.assisted,
                 key_id=mark_key_id(key),
+                picture=compare_picture(vault, lumas, reading),
             )
             return row, issued[reading.id]
         best = reading if reading.score > best.score else best
