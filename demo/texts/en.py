@@ -250,3 +250,34 @@ LOG = {
 }
 LOG_ENTRY = "Entry"
 LOG_MADE = "Made"
+ROW_SOUND = "Sound"
+SOUND = {
+    "same": ("As sealed", "The sound is the one this video was sealed with."),
+    "other": ("Exchanged", "The sound is not the one this video was sealed with."),
+    "unsure": ("Unsure", "The sound was changed too much to say whether it is the sealed one."),
+    "none": ("Silent", "The file has no sound that could be compared."),
+    "unknown": ("Nothing to compare", "No video of this installation was found to compare the sound with."),
+}
+SOUND_DIFFERENCE = "Difference"
+SOUND_MARK = "Mark in the sound"
+MARK_SECONDS = "Seconds that carry it"
+MARK_SPAN = "{start:.1f} to {end:.1f} s"
+MARK_PICTURE = "Picture under it"
+PICTURE = {
+    "same": "the one it was made for",
+    "other": "another one: the mark was copied",
+    "unsure": "changed too much to say",
+    "unknown": "nothing to compare with",
+}
+ROW_RECOVERED = "Recovered"
+RECOVERED = (
+    "Soft match",
+    "The manifest that this file has lost, found through its watermark. It says what was signed once, not that this copy "
+    "is unedited.",
+)
+SIGN = {True: "in the picture when it was signed", False: "left out when it was made"}
+SIGN_LABEL = "Visible sign"
+SIGNED_AT = "Time-stamp"
+SIGNED_BY_ITSELF = "DEVELOPMENT AUTHORITY: made by this installation; nobody else vouches for it."
+AUTHORITY = "Authority"
+CONSENT_EVIDENCE = "Rests on"

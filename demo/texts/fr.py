@@ -266,3 +266,34 @@ LOG = {
 }
 LOG_ENTRY = "Inscription"
 LOG_MADE = "Faite le"
+ROW_SOUND = "Son"
+SOUND = {
+    "same": ("Comme scellé", "Le son est celui avec lequel cette vidéo a été scellée."),
+    "other": ("Échangé", "Le son n’est pas celui avec lequel cette vidéo a été scellée."),
+    "unsure": ("Incertain", "Le son a trop changé pour dire si c’est celui qui a été scellé."),
+    "none": ("Muet", "Le fichier n’a pas de son à comparer."),
+    "unknown": ("Rien à comparer", "Aucune vidéo de cette installation n’a été trouvée pour comparer le son."),
+}
+SOUND_DIFFERENCE = "Différence"
+SOUND_MARK = "Marque dans le son"
+MARK_SECONDS = "Secondes qui le portent"
+MARK_SPAN = "{start:.1f} à {end:.1f} s"
+MARK_PICTURE = "Image sous le filigrane"
+PICTURE = {
+    "same": "celle pour laquelle il a été fait",
+    "other": "une autre : le filigrane a été copié",
+    "unsure": "trop modifiée pour le dire",
+    "unknown": "rien à comparer",
+}
+ROW_RECOVERED = "Retrouvé"
+RECOVERED = (
+    "Lien faible",
+    "Le manifeste que ce fichier a perdu, retrouvé par son filigrane. Il dit ce qui a été signé un jour, non que cette "
+    "copie est intacte.",
+)
+SIGN = {True: "dans l’image lors de la signature", False: "laissé de côté lors de la création"}
+SIGN_LABEL = "Signe visible"
+SIGNED_AT = "Horodatage"
+SIGNED_BY_ITSELF = "AUTORITÉ DE DÉVELOPPEMENT : faite par cette installation ; personne d’autre n’en répond."
+AUTHORITY = "Autorité"
+CONSENT_EVIDENCE = "Repose sur"
