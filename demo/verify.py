@@ -67,6 +67,8 @@ def report_html(facts: dict[str, Any]) -> str:
     verdict, contradictions = str(facts["verdict"]), facts["contradictions"]
     summary = "" if contradictions else str(facts["summary"])
     rows = [manifest_row(facts["manifest"]), *_other_rows(facts)]
+    if facts.get("recovered"):
+        rows.insert(1, recovered_row(facts["recovered"]))
     return cards.report_card(texts.VERDICT.get(verdict, verdict), summary, contradictions, rows)
 
 
@@ -87,21 +89,47 @@ def manifest_row(manifest: dict[str, Any], state: str = "") -> Row:
     for key, label in (("claims", texts.MANIFEST_CLAIMS), ("failures", texts.MANIFEST_FAILURES)):
         if manifest.get(key):
             details.append((label, "; ".join(map(str, manifest[key]))))
+    details += _signing_facts(manifest)
+    if state == "Trusted" and manifest.get("development_authority"):
+        sentence = f"{sentence} {texts.SIGNED_BY_ITSELF}"
     mood = {"Trusted": "good", "sample": "good", "Invalid": "bad"}.get(state, "none")
     return Row(texts.ROW_MANIFEST, mood, word, sentence, tuple(details))
 
 
+def recovered_row(recovered: dict[str, Any]) -> Row:
+    """What the lost manifest said. It counts as a hint: nothing but the watermark binds it to this copy."""
+    word, sentence = texts.RECOVERED
+    details = [(label, str(recovered[key])) for key, label in texts.MANIFEST_FACTS.items() if recovered.get(key)]
+    if recovered.get("claims"):
+        details.append((texts.MANIFEST_CLAIMS, "; ".join(map(str, recovered["claims"]))))
+    return Row(texts.ROW_RECOVERED, "none", word, sentence, (*details, *_signing_facts(recovered)))
+
+
+def _signing_facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """The visible sign and the time-stamp, where a manifest states them."""
+    shown = (manifest.get("badge") or {}).get("shown")
+    facts = [(texts.SIGN_LABEL, texts.SIGN[shown])] if isinstance(shown, bool) else []
+    if manifest.get("signed_at"):
+        facts.append((texts.SIGNED_AT, f"{manifest['signed_at']} ({manifest.get('time_stamp') or '?'})"))
+    return facts
+
+
 def _other_rows(facts: dict[str, Any]) -> list[Row]:
-    """Watermark, consent and log, in this order."""
+    """Watermark, sound, consent and log, in this order."""
     mark, consent, log = facts["watermark"], facts["consent"], facts["log"]
     seen = "found" if mark["found"] else "trace" if mark.get("trace") else "none"
     mark_word, mark_sentence = texts.WATERMARK[seen]
     consent_word, consent_sentence = texts.CONSENT[consent["state"]]
     log_word, log_sentence = texts.LOG[log["included"]]
-    consent_facts = ((texts.CONSENT_RECORD, consent["record_id"]), (texts.CONSENT_BASIS, consent.get("basis")))
+    consent_facts = (
+        (texts.CONSENT_RECORD, consent["record_id"]),
+        (texts.CONSENT_BASIS, consent.get("basis")),
+        (texts.CONSENT_EVIDENCE, consent.get("evidence")),
+    )
     log_facts = ((texts.LOG_ENTRY, log.get("index")), (texts.LOG_MADE, log.get("made_at")))
     return [
-        Row(texts.ROW_WATERMARK, "good" if seen == "found" else "none", mark_word, mark_sentence.format(id=mark["id"])),
+        _mark_row(mark, seen, mark_word, mark_sentence),
+        _sound_row(facts.get("sound") or {"state": "unknown"}),
         Row(
             texts.ROW_CONSENT,
             {"valid": "good", "withdrawn": "bad", "unknown": "bad"}.get(consent["state"], "none"),
@@ -117,6 +145,23 @@ def _other_rows(facts: dict[str, Any]) -> list[Row]:
             _given(log_facts),
         ),
     ]
+
+
+def _mark_row(mark: dict[str, Any], seen: str, word: str, sentence: str) -> Row:
+    spans = [texts.MARK_SPAN.format(start=start, end=end) for start, end in mark.get("seconds") or ()]
+    picture = (mark.get("picture") or {}).get("state", "unknown")
+    details = [(texts.MARK_SECONDS, ", ".join(spans))] if spans else []
+    if seen == "found":
+        details.append((texts.MARK_PICTURE, texts.PICTURE[picture]))
+    mood = "none" if seen != "found" else "bad" if picture == "other" else "good"
+    return Row(texts.ROW_WATERMARK, mood, word, sentence.format(id=mark["id"]), tuple(details))
+
+
+def _sound_row(sound: dict[str, Any]) -> Row:
+    word, sentence = texts.SOUND[sound["state"]]
+    mood = {"same": "good", "other": "bad"}.get(sound["state"], "none")
+    facts = ((texts.SOUND_MARK, sound.get("mark")), (texts.SOUND_DIFFERENCE, sound.get("difference")))
+    return Row(texts.ROW_SOUND, mood, word, sentence, _given(facts))
 
 
 def _given(facts: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, str], ...]:

@@ -27,7 +27,7 @@ MOST_SECONDS = 60  # sketches that are kept of one video, spread over it
 SURROUNDINGS = 5  # cells whose mean is taken away
 FAINT = 1.0  # grey levels; smaller detail is an encoder's noise and counts as none
 OVERLAP = 0.3  # of the original's cells must be seen
-SAME, OTHER = 0.45, 0.30  # agreement: from the first the same picture, below the second another one
+SAME, OTHER = 0.55, 0.42  # agreement: from the first the same picture, below the second another one
 HEADER = struct.Struct(">HHBH")  # rows, columns, cell / 16, sketches
 
 
@@ -100,6 +100,8 @@ def sketch(luma: np.ndarray, mask: np.ndarray, cell: int) -> tuple[np.ndarray, n
     luma, mask: uint8 (H, W); mask is 1 where there is picture. Cells that do not fit are cut off.
     """
     rows, columns = luma.shape[0] // cell, luma.shape[1] // cell
+    if not rows or not columns:
+        return np.zeros((rows, columns), np.int8), np.zeros((rows, columns), bool)
     size = (columns, rows)
     cut = np.s_[: rows * cell, : columns * cell]
     inside = cv2.resize(mask[cut].astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.98
