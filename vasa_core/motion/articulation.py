@@ -108,7 +108,7 @@ def to_motion_rate(values: np.ndarray, count: int) -> np.ndarray:
     return padded[: 2 * count].reshape(count, 2, *values.shape[1:]).mean(1)
 
 
-def closure(posteriors: np.ndarray, count: int) -> np.ndarray:
+def closure(posteriors: np.ndarray, count: int, doubtful: float = _DOUBTFUL, certain: float = _CERTAIN) -> np.ndarray:
     """How tightly the lips are pressed together, (T, classes) at VISEME_RATE -> (count,) in 0..1 at MOTION_RATE.
 
     A bilabial is heard in its burst and its neighbours as much as in itself, so its posterior is often a low, narrow
@@ -117,7 +117,7 @@ def closure(posteriors: np.ndarray, count: int) -> np.ndarray:
     """
     heard = smooth(posteriors[:, _BILABIAL], 1)
     top = maximum_filter1d(heard, 2 * _HILL + 1)
-    belief = np.clip((top - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0, 1)
+    belief = np.clip((top - doubtful) / (certain - doubtful), 0, 1)
     firm = belief * np.clip(2 * heard / np.maximum(top, 1e-6) - 0.7, 0, 1)
     firm = np.pad(firm, (1, max(1, 2 * count + 1 - len(firm))))
     around = np.stack([firm[i : i + 2 * count : 2] for i in range(4)])  # 20 ms before, the frame's two, 20 ms after

@@ -24,6 +24,7 @@ SPEECH = "speech"  # name of the encoder that ships
 SHIPPED = "visemes"  # name of the first one, which older motion models hear
 LIP_UNIT = 0.05  # face widths
 _CHUNK, _CONTEXT = 20, 2  # seconds a network sees at once, and around them
+_BELIEF = (0.06, 0.14)  # heights of a bilabial's hill, for this encoder's posteriors; measured (docs/motion.md)
 _FAINTEST = -8.0  # log-posteriors below it say nothing
 
 Progress = Callable[[float], None]
@@ -127,7 +128,7 @@ class SpeechFeatures:
 
     def contact(self, features: np.ndarray) -> np.ndarray:
         """Bilabials that are worth believing, (N, dim) -> (N,)."""
-        return closure(self.visemes_of(features), len(features))
+        return closure(self.visemes_of(features), len(features), *_BELIEF)
 
     @staticmethod
     def visemes_of(features: np.ndarray) -> np.ndarray:
@@ -157,7 +158,8 @@ class SpeechFeatures:
 def columns(heard: Heard, encoder: SpeechEncoder) -> np.ndarray:
     """Log-posteriors and lips of one item, (T, MOMENTS * classes + articulators)."""
     said = heard.visemes[0].log_softmax(-1).clamp(min=_FAINTEST).flatten(1)  # (T, MOMENTS * classes)
-    lips = heard.lips[0] * (encoder.lip_spread / LIP_UNIT)
+    rest = heard.visemes[0].softmax(-1)[..., 0].mean(1, keepdim=True)  # (T, 1): in silence the lips are at rest
+    lips = heard.lips[0] * (encoder.lip_spread / LIP_UNIT) * (1 - rest)
     return torch.cat([said, lips], 1).float().numpy()
 
 
