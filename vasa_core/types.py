@@ -84,11 +84,14 @@ class Motion:
               the top of the head to the viewer's right; positive x and y shift right and down.
     dynamics: float32 (N, D) holistic facial code (lips, cheeks, brows, lids, irises); 0 is the rest face.
     rate:     latents per second.
+    gaps:     (start, end) in seconds of stretches in which a driving video's face could not be followed and the last
+              movement is carried over to the next; empty for other motion.
     """
 
     pose: np.ndarray
     dynamics: np.ndarray
     rate: float = MOTION_RATE
+    gaps: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.pose.ndim != 2 or self.pose.shape[1] != POSE_DIM or len(self.pose) != len(self.dynamics):

@@ -19,6 +19,7 @@ from vasa_core.audio import FORMATS
 from vasa_core.errors import UnusableDriver
 from vasa_core.face.alignment import Track, align, displacements
 from vasa_core.face.detector import FaceDetector
+from vasa_core.face.geometry import LEFT_EDGE, RIGHT_EDGE, RIGID
 from vasa_core.face.graphs import quiet_start
 from vasa_core.face.space import LANDMARKS, FaceSpace
 from vasa_core.types import MAX_FPS, MOTION_RATE, SAMPLE_RATE, Motion, Speech
@@ -29,6 +30,8 @@ LEAST_SHARE = 0.6  # of the frames must show the face
 LEAST_FRAMES = 12  # with a face
 LARGEST = 4096  # pixels, longer side of a frame
 SEARCH_EVERY = 6  # frames between searches of the whole picture while the face is lost
+JUMP = 0.1  # face widths by which the skull may lie off the middle of its neighbours in time before it is not believed
+GAP = 0.2  # seconds without a face that are worth telling
 _LIMITS = np.array([0.6, 0.5, 0.5, 0.4, 0.4, 0.3])  # of the pose: rad, face widths, log scale
 _SQUINT = 0.2  # lid closure above which a blink is under way
 _LONGEST = 300.0  # seconds
@@ -39,9 +42,12 @@ def reenact(
 ) -> Motion:
     """Motion of the largest face in the video that `driver` was read from, as long as its sound.
 
+    Frames that jump are not believed; what is missing is filled from both sides, and longer gaps are told in
+    `Motion.gaps`.
     Raises UnusableDriver when the file holds no pictures, or no face that can be followed for most of it.
     """
     times, landmarks = follow(driver.file, driver.name, detector, driver.seconds, progress)
+    landmarks = without_jumps(landmarks)
     count = math.ceil(len(driver.samples) / SAMPLE_RATE * MOTION_RATE)
     seen = ~np.isnan(landmarks[:, 0, 0])
     if seen.sum() < LEAST_FRAMES or seen.mean() < LEAST_SHARE:
@@ -60,7 +66,33 @@ def reenact(
     turned = np.radians(aligned.angles - np.median(aligned.angles, 0))
     pose = np.hstack([turned, aligned.place])
     pose = _LIMITS * np.tanh(pose / _LIMITS)  # a driver who walks out of the picture does not take the portrait along
-    return Motion(pose.astype(np.float32), dynamics.astype(np.float32))
+    return Motion(pose.astype(np.float32), dynamics.astype(np.float32), gaps=gaps_of(times, seen))
+
+
+def without_jumps(landmarks: np.ndarray) -> np.ndarray:
+    """A copy of landmarks (F, 478, 3) with frames that leap away from their neighbours made NaN.
+
+    A tracker that loses a face for a frame or two finds it in the wallpaper; a head does not jump there and back. Each
+    frame's skull is held against the median of the five frames around it.
+    """
+    out = landmarks.copy()
+    seen = np.flatnonzero(~np.isnan(landmarks[:, 0, 0]))
+    if len(seen) < 5:
+        return out
+    skull = landmarks[seen][:, RIGID, :2].astype(np.float64)  # (n, rigid, 2)
+    width = np.median(np.linalg.norm(landmarks[seen, LEFT_EDGE, :2] - landmarks[seen, RIGHT_EDGE, :2], axis=1))
+    padded = np.concatenate([skull[:2], skull, skull[-2:]])
+    middle = np.median([padded[k : k + len(skull)] for k in range(5)], axis=0)
+    off = np.linalg.norm(skull - middle, axis=2).mean(1) / width
+    out[seen[off > JUMP]] = np.nan
+    return out
+
+
+def gaps_of(times: np.ndarray, seen: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Stretches of at least GAP seconds between two frames with a face, from times (F,) and seen (F,) bool."""
+    good = times[seen]
+    wide = np.flatnonzero(np.diff(good) >= GAP)
+    return tuple((round(float(good[i]), 2), round(float(good[i + 1]), 2)) for i in wide)
 
 
 def follow(

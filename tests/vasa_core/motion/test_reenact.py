@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from vasa_core.errors import UnreadableMotion, UnusableDriver
 from vasa_core.face.space import FaceSpace
 from vasa_core.motion.file import load_motion, save_motion
-from vasa_core.motion.reenact import between, follow, pictures, reenact
+from vasa_core.motion.reenact import between, follow, gaps_of, pictures, reenact, without_jumps
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.types import Motion, Speech
 
@@ -149,3 +149,30 @@ def test_a_bad_motion_file_is_named(tmp_path: Path, space: FaceSpace, performanc
         path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UnreadableMotion):
         load_motion(path, space)
+
+
+def test_a_frame_that_jumps_is_not_believed() -> None:
+    rng = np.random.default_rng(0)
+    face = rng.uniform(0.3, 0.7, (478, 3)).astype(np.float32)
+    track = face + np.linspace(0, 0.1, 30, dtype=np.float32)[:, None, None] * [1, 0, 0]  # a head that walks away
+    track[12] += 0.4
+    track[13] += 0.4
+    track[20] = np.nan
+    kept = ~np.isnan(without_jumps(track)[:, 0, 0])
+    assert sorted(np.flatnonzero(~kept)) == [12, 13, 20]
+
+
+def test_gaps_are_told() -> None:
+    times, seen = np.arange(50) / 25, np.ones(50, bool)
+    seen[10] = seen[20:30] = False
+    assert gaps_of(times, seen) == ((0.76, 1.2),)
+
+
+def test_a_hand_before_the_face_is_bridged_and_told(driving, detector, space, performance) -> None:
+    frames = [frame.copy() for _, frame in pictures(driving, "a")]
+    for frame in frames[20:32]:
+        frame[:] = 90
+    motion = reenact(driver(video(frames), 2.0), detector, space)
+    ((start, end),) = motion.gaps
+    assert start == pytest.approx(0.8, abs=0.1) and end == pytest.approx(1.28, abs=0.1)
+    assert np.abs(np.diff(motion.pose[:, 0])).max() < np.radians(4)  # nothing leaps over the gap
