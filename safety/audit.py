@@ -17,8 +17,9 @@ from safety.ledger.log import parse_time
 from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
 from safety.media import MOST_BYTES, Sample, sample_clip, sniff_mime
 from safety.remembered import recover, vouch
+from safety.sound_witness import SoundRow, carries_mark, listen
 from safety.vault import Vault
-from safety.witnesses import SoundRow, WatermarkRow, listen, look
+from safety.witnesses import WatermarkRow, look
 
 SAMPLED_FRAMES = 100
 CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "screenCapture"}
@@ -102,17 +103,16 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
     trusted = manifest.state == "Trusted"
     named_mark = str(manifest.watermark.get("id", "")) if trusted else ""
     named_record = str(manifest.consent.get("record_id", "")) if trusted else ""
-    record_id = mark_record or named_record
-    log = _look_up_log(vault, mark.id or named_mark, found)
+    sound, sound_record = listen(vault, path, mark.id or named_mark)
+    record_id = mark_record or named_record or sound_record
+    named = mark.id or named_mark or sound.mark or ""
+    log = _look_up_log(vault, named, found)
     consent = _look_up_consent(vault, record_id, log, found)
-    sound = listen(vault, path, mark.id or named_mark) if mark.id or named_mark else SoundRow("unknown")
     found += _compare(manifest, mark, sample.frames != [], named_mark, named_record, record_id)
     found += _check_declaration(vault, manifest, consent)
     found += _check_picture(mark)
-    if sound.state == "other":
-        text = f"The sound is not the one that video {mark.id or named_mark} was sealed with: it was exchanged."
-        found.append(Contradiction("other_sound", text))
-    verdict = _verdict(manifest, mark, tuple(found))
+    found += _compare_sound(sound, mark, sample.frames != [], named_mark)
+    verdict = _verdict(manifest, mark, sound, tuple(found))
     return AuditReport(
         manifest=manifest,
         watermark=mark,
@@ -121,9 +121,9 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
         log=log,
         contradictions=tuple(found),
         verdict=verdict,
-        summary=_summary(verdict, manifest, mark, consent, log, tuple(found)),
+        summary=_summary(verdict, manifest, mark, sound, consent, log, tuple(found)),
         development=vault.development,
-        recovered=recover(vault, mark.id) if mark.id and manifest.state == "none" else None,
+        recovered=recover(vault, named) if named and manifest.state == "none" else None,
     )
 
 
@@ -144,7 +144,7 @@ def _open(vault: Vault, path: Path) -> tuple[ManifestReading, Sample]:
     try:
         return manifest, sample_clip(path, SAMPLED_FRAMES)
     except UnreadableVideo:
-        if manifest.label:  # something was signed here, even if its pictures cannot be decoded
+        if manifest.label or carries_mark(vault, path):  # signed, or ours, even if there are no pictures to look at
             return manifest, Sample()
         raise
 
@@ -227,6 +227,22 @@ def _compare(
     return found
 
 
+def _compare_sound(sound: SoundRow, mark: WatermarkRow, has_frames: bool, named_mark: str) -> list[Contradiction]:
+    """The sound against the picture, or against the video that the manifest names."""
+    video = mark.id or named_mark
+    if video and sound.mark and sound.mark != video:
+        text = f"The picture is of video {video}, the sound carries the mark of video {sound.mark}: one was exchanged."
+        return [Contradiction("other_sound", text)]
+    if video and sound.state == "other":
+        text = f"The sound is not the one that video {video} was sealed with: it was exchanged."
+        return [Contradiction("other_sound", text)]
+    if sound.mark and has_frames and not video:
+        lost = "it was exchanged, or changed until its mark was lost"
+        text = f"The sound carries the mark of video {sound.mark}, the picture carries none: {lost}."
+        return [Contradiction("other_picture", text)]
+    return []
+
+
 def _check_picture(mark: WatermarkRow) -> list[Contradiction]:
     """Whoever averages many frames of one clip can put its mark onto another picture."""
     if mark.picture.state != "other":
@@ -263,7 +279,7 @@ def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
     return manifest.label == f"urn:c2pa:{clip}" and any(entry.body.get("clip_id") == clip for entry in issued)
 
 
-def _verdict(manifest: ManifestReading, mark: WatermarkRow, found: tuple[Contradiction, ...]) -> str:
+def _verdict(manifest: ManifestReading, mark: WatermarkRow, sound: SoundRow, found: tuple[Contradiction, ...]) -> str:
     codes = {item.code for item in found}
     if codes & {"altered", "manifest_damaged"} and len(codes) == 1:
         return "altered"
@@ -271,7 +287,7 @@ def _verdict(manifest: ManifestReading, mark: WatermarkRow, found: tuple[Contrad
         return "contradiction"
     if manifest.state == "Trusted":
         return "sealed"
-    if mark.found:
+    if mark.found or sound.mark:
         return "stripped_copy"
     if manifest.state == "Valid":
         return "foreign_manifest"
@@ -282,6 +298,7 @@ def _summary(
     verdict: str,
     manifest: ManifestReading,
     mark: WatermarkRow,
+    sound: SoundRow,
     consent: ConsentRow,
     log: LogRow,
     found: tuple[Contradiction, ...],
@@ -292,8 +309,9 @@ def _summary(
         "altered": " ".join(item.text for item in found),
         "sealed": f"{made}: the signed manifest is intact and trusted here, and the watermark {mark.id} agrees.",
         "stripped_copy": (
-            f"The pixels carry the watermark {mark.id}, which this installation gave to a video it made; the signed "
-            f"manifest is missing, the ledger remembers it ({log.manifest_label or 'not logged'}). This is a match by "
+            f"{'The pixels carry' if mark.id else 'The sound carries'} the watermark {mark.id or sound.mark}, which "
+            "this installation gave to a video it made; the signed manifest is missing, the ledger remembers it "
+            f"({log.manifest_label or 'not logged'}). This is a match by "
             "watermark (a soft match). It is not proof that nothing was edited, and a mark can be copied onto other "
             "pictures: the consent shown is that of the video the mark was made for."
         ),

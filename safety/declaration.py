@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from safety.sound_mark import ALGORITHM as SOUND_ALGORITHM
+
 GENERATOR = "Candor"
 GENERATOR_VERSION = "0.1.0"
 TRAINED_ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -54,7 +56,12 @@ class Declaration:
         return self.basis in PICTURED
 
     def to_assertions(self) -> list[dict[str, Any]]:
-        mark = {"alg": WATERMARK_ALGORITHM, "id": self.watermark_id, "chroma": "invisible-watermark/dwtDctSvd/36"}
+        mark = {
+            "alg": WATERMARK_ALGORITHM,
+            "id": self.watermark_id,
+            "chroma": "invisible-watermark/dwtDctSvd/36",
+            "sound": SOUND_ALGORITHM,
+        }
         consent = {
             "record_id": self.record_id,
             "record_sha256": self.record_sha256,

@@ -47,7 +47,7 @@ class LumaConfig:
     flat: float = 9.0
     texture_gain: float = 3.0  # amplitude per level of mean |luma - local mean|
     strongest: float = 14.0
-    most_added: float = 30.0  # where the host itself points the other way
+    most_added: float = 16.0  # where the host itself points the other way
     dark_level: float = 45.0  # luma below which the eye sees most
     dark_gain: float = 0.7
     threshold: float = 7.0

@@ -20,6 +20,7 @@ TILE = 128  # pixels, period of the pattern
 OCTAVES = (1.0, 2.0, 0.5, 4.0)  # the frames are resized by these before they are filtered
 SCALES = tuple(float(s) for s in np.exp(np.arange(np.log(0.7), np.log(1.42), 0.005)))  # tried within each octave
 ANGLES = tuple(a for a in np.arange(-2.0, 2.01, 0.25) if a)  # degrees; tried at the sizes an uncropped copy can have
+HOST_FLOOR = 0.1  # added to the mean square of a residual before it is divided by it
 SMALLEST, LARGEST = 180, 1400  # pixels, shorter side of what is searched
 
 
@@ -172,15 +173,19 @@ def presence(parts: Sequence[np.ndarray], place: Place, pattern: np.ndarray) -> 
 def mean_residual(lumas: Sequence[np.ndarray]) -> np.ndarray:
     """Mean over frames of high-passed, locally normalised luma. uint8 (H, W) each -> float32 (H, W).
 
-    Clipping to 1.5 local deviations keeps edges of the picture from outvoting the mark.
+    Clipping to 1.5 local deviations keeps edges of the picture from outvoting the mark. What stands still in the
+    picture is left in the mean; places where there is much of it say less about the mark and weigh less, as in a Wiener
+    filter.
     """
     total = np.zeros(lumas[0].shape, np.float32)
     for luma in lumas:
         detail = luma.astype(np.float32)
         detail -= cv2.blur(detail, (17, 17))
-        deviation = cv2.sqrt(np.maximum(cv2.blur(detail * detail, (33, 33)), 0.0)) + 2.0
+        deviation = cv2.sqrt(np.maximum(cv2.blur(detail * detail, (17, 17)), 0.0)) + 2.0
         total += np.clip(detail / deviation, -1.5, 1.5)
-    return total / len(lumas)
+    total /= len(lumas)
+    total /= np.maximum(cv2.blur(total * total, (17, 17)), 0.0) + HOST_FLOOR
+    return total
 
 
 def rescale(plane: np.ndarray, scale: float) -> np.ndarray:

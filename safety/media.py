@@ -22,6 +22,7 @@ FORMATS = (
     "jpeg_pipe,png_pipe,apng,webp_pipe,tiff_pipe,bmp_pipe,jpegxl_pipe"
 )
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+SOUND_OPTIONS = {"format_whitelist": f"{FORMATS},wav,mp3,flac,aac", "protocol_whitelist": ""}
 MAX_PIXELS = 80_000_000  # per frame; a few bytes can ask for gigabytes
 DECODE_ALL = 1500  # up to this many frames a clip is decoded whole, longer ones are visited in places
 FRAMES_PER_PLACE, MOST_PLACES = 5, 60
@@ -137,7 +138,7 @@ def read_sound(path: Path) -> np.ndarray | None:
     try:
         with (
             path.open("rb") as file,
-            av.open(_Nameless(file), "r", options=OPTIONS, metadata_errors="ignore") as container,
+            av.open(_Nameless(file), "r", options=SOUND_OPTIONS, metadata_errors="ignore") as container,
         ):
             if not container.streams.audio:
                 return None

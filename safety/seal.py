@@ -25,6 +25,7 @@ from safety.ledger import timestamp
 from safety.manifest import Declaration, ManifestReading, ManifestSigner
 from safety.manifest_box import manifest_store
 from safety.media import sample_frames
+from safety.sound_mark import SoundMark
 from safety.sound_print import sound_print
 from safety.tables import manifests, picture_prints, sound_prints, watermark_ids
 from safety.tokens import Grant, redeem, token_id
@@ -104,7 +105,7 @@ def seal(
         tell("rendering", 0.0)
         video = encode(
             frames,
-            speech.playback,
+            SoundMark(vault.mark_key).write(speech.playback, mark_id, PLAYBACK_RATE),
             fps,
             work.writer,
             on_frame=lambda count: tell("rendering", min(1.0, count / total) if total else 0.0),

@@ -1,27 +1,20 @@
-"""What the pixels and the sound of a file say, before anybody compares it with manifest and ledger."""
+"""What the pixels of a file say, before anybody compares it with sound, manifest and ledger."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-
-from sqlalchemy import or_, select
 
 from safety.keys import mark_key_id
-from safety.ledger.log import stored_bytes
 from safety.luma_search import Evidence
-from safety.media import SOUND_RATE, Sample, read_sound
-from safety.sound_print import OTHER, SAME, bit_error_rate, sound_print
-from safety.tables import sound_prints, watermark_ids
+from safety.media import Sample
 from safety.picture_witness import PictureRow, compare_picture
+from safety.sound_witness import issued_ids
 from safety.vault import Vault
 from safety.video_mark import VideoMark
 from safety.watermark import MarkReading
 
 TRACE_SCORE = 9.0  # a pilot whose id was not given out counts only this far above the detector's threshold
 PRESENT = 4.5  # standard deviations at which one window of time carries the mark: chance, 3e-6 each
-MOST_IDS = 200_000  # newest issued ids that a faint mark is compared with
 
 
 @dataclass(frozen=True)
@@ -47,18 +40,6 @@ class WatermarkRow:
     picture: PictureRow = PictureRow("unknown")
 
 
-@dataclass(frozen=True)
-class SoundRow:
-    """state: "same" as the video was sealed with, "other", "unsure", "none" (no sound in the file) or "unknown" (no
-    video of ours to compare with, or one from before sounds were remembered).
-
-    difference: share of differing fingerprint bits, 0 to about 0.5.
-    """
-
-    state: str
-    difference: float | None = None
-
-
 def look(vault: Vault, sample: Sample) -> tuple[WatermarkRow, str]:
     """The watermark, tried with every key of the installation; and the record id of the mark, "" when none."""
     if not sample.frames:
@@ -68,7 +49,7 @@ def look(vault: Vault, sample: Sample) -> tuple[WatermarkRow, str]:
     evidence = Evidence([[sample.frames[index][:height] for index in group] for group in groups])
     best = MarkReading(False, 0, 0.0)
     for key in vault.mark_keys:
-        issued = _issued(vault, mark_key_id(key))
+        issued = issued_ids(vault, mark_key_id(key))
         marker = VideoMark(key)
         reading, place = marker.luma.find(evidence, list(issued))
         if reading.found and reading.id in issued:
@@ -95,41 +76,6 @@ def look(vault: Vault, sample: Sample) -> tuple[WatermarkRow, str]:
     return WatermarkRow(False, None, round(best.score, 2), trace=best.score >= TRACE_SCORE, errors=best.errors), ""
 
 
-def listen(vault: Vault, path: Path, mark_id: str) -> SoundRow:
-    """Compare the file's sound with that of the video which carries `mark_id`."""
-    query = select(sound_prints.c.print).where(sound_prints.c.watermark_id == int(mark_id, 16))
-    with vault.ledger.transaction() as connection:
-        stored = connection.execute(query).scalar_one_or_none()
-    if stored is None:
-        return SoundRow("unknown")
-    sealed = stored_bytes(stored)
-    entries = vault.ledger.entries("output", mark_id)
-    if not entries or entries[-1].body.get("sound_sha256") != hashlib.sha256(sealed).hexdigest():
-        return SoundRow("unknown")  # the ledger's audit names who was edited; nothing is built on it here
-    samples = read_sound(path)
-    heard = sound_print(samples, SOUND_RATE) if samples is not None else b""
-    if not heard:
-        return SoundRow("none")
-    if not sealed:
-        return SoundRow("other")  # it was sealed silent
-    rate = bit_error_rate(sealed, heard)
-    if rate is None:
-        return SoundRow("unsure")
-    return SoundRow("same" if rate <= SAME else "other" if rate >= OTHER else "unsure", round(rate, 3))
-
-
-def _issued(vault: Vault, key_id: str) -> dict[int, str]:
-    """Watermark id -> record id, of the ids given out under a key (and of those from before keys had names)."""
-    query = (
-        select(watermark_ids.c.watermark_id, watermark_ids.c.record_id)
-        .where(or_(watermark_ids.c.key_id == key_id, watermark_ids.c.key_id.is_(None)))
-        .order_by(watermark_ids.c.created_at.desc())
-        .limit(MOST_IDS)
-    )
-    with vault.ledger.transaction() as connection:
-        return {int(mark_id): str(record_id) for mark_id, record_id in connection.execute(query)}
-
-
 def _ranges(
     sample: Sample, groups: list[list[int]], carried: list[bool]
 ) -> tuple[tuple[tuple[float, float], ...], bool]:
@@ -149,4 +95,4 @@ def _ranges(
     return tuple(ranges), not all(carried)
 
 
-__all__ = ["SoundRow", "WatermarkRow", "listen", "look"]
+__all__ = ["WatermarkRow", "look"]

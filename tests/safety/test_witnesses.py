@@ -128,7 +128,7 @@ def test_a_slightly_turned_copy(spoken: tuple[Vault, SealedVideo]) -> None:
 
 
 def test_issued_ids_help_where_a_mark_is_faint(photo: Photo) -> None:
-    """A large smooth face after CRF 31: alone the id is misread, among 10,000 issued ones it is recognised."""
+    """A large smooth face after CRF 32: alone the id is misread, among 10,000 issued ones it is recognised."""
     large = cv2.resize(photo.pixels[:300, 80:380], (512, 512), interpolation=cv2.INTER_CUBIC)
     plain = [rgb_to_i420(frame) for frame in moving(large, 40)]
     mark, mark_id = LumaMark(b"k" * 32), 0x2BCDEF12
@@ -137,13 +137,13 @@ def test_issued_ids_help_where_a_mark_is_faint(photo: Photo) -> None:
     for frame in marked:
         put(frame)
     issued = [random_id() for _ in range(10_000)]
-    copy = Evidence([[frame[:512] for frame in recode(recode(marked, 18), 31)]])
+    copy = Evidence([[frame[:512] for frame in recode(recode(marked, 18), 32)]])
     alone, _ = mark.find(copy)
     assert not alone.found or alone.id != mark_id
     helped, _ = mark.find(copy, [*issued, mark_id])
     assert (helped.found, helped.id, helped.assisted) == (True, mark_id, True)
     assert not mark.find(copy, issued)[0].assisted  # not one of those
-    unmarked = Evidence([[frame[:512] for frame in recode(plain, 31)]])
+    unmarked = Evidence([[frame[:512] for frame in recode(plain, 32)]])
     assert not mark.find(unmarked, [*issued, mark_id])[0].found
 
 
