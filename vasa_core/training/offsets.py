@@ -3,9 +3,9 @@
     python -m vasa_core.training.offsets .cache/tracks DATA_DIR
 
 Prints a table and writes TRACKS/offsets.csv, which `vasa_core.training.tracks.load_tracks` heeds from then on. The
-offset is the shift at which the opening of the tracked lips correlates best with how open the heard visemes are;
-positive: the lips come late. A clip whose best correlation is low, or hardly better than at shifts far away, has no
-speech of its own that could be found, and teaches motion alone.
+offset is the shift at which the opening of the tracked lips correlates best with how open the heard visemes are, a
+large shift counting a little less; positive: the lips come late. A clip whose best correlation is low teaches motion
+alone, and so does one whose best shift hardly beats shifts far away, unless the manifest's own estimate agrees with it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from vasa_core.training.tracks import OFFSETS, load_tracks
 from vasa_core.types import MOTION_RATE
 
 REACH = 12  # frames, 480 ms
-LEAST, CLEAR = 0.30, 0.05  # correlation at the best shift, and by how much it beats those that are FAR from it
+LEAST, CLEAR = 0.30, 0.08  # correlation at the best shift, and by how much it beats those that are FAR from it
 FAR = 4  # frames
+DOUBT = 0.01  # per frame of shift: short clips correlate with themselves a phrase later
+AGREES = 60.0  # ms between the manifest's estimate and this one
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,14 @@ def measure_offset(opening: np.ndarray, expected: np.ndarray) -> tuple[float, fl
     curve = np.array(
         [correlation(opening[max(0, s) : count + min(0, s)], expected[max(0, -s) : count - max(0, s)]) for s in shifts]
     )
+    curve -= DOUBT * np.abs(np.arange(-REACH, REACH + 1))
     top = int(curve.argmax())
     margin = float(curve[top] - curve[np.abs(np.arange(len(curve)) - top) > FAR].max())
     fraction = 0.0
     if 0 < top < len(curve) - 1:  # the top of a parabola through three points
         a, b, c = curve[top - 1 : top + 2]
         fraction = 0.5 * (a - c) / min(a - 2 * b + c, -1e-9)
-    return float(shifts[top] + np.clip(fraction, -0.5, 0.5)), float(curve[top]), margin
+    return float(shifts[top] + np.clip(fraction, -0.5, 0.5)), float(curve[top]) + DOUBT * abs(shifts[top]), margin
 
 
 def measure_clip(track: Track, sound: str, samples: np.ndarray, space: FaceSpace, ears: SpeechFeatures) -> Offset:
@@ -76,7 +79,9 @@ def measure_clip(track: Track, sound: str, samples: np.ndarray, space: FaceSpace
         shift, r, margin = measure_offset(
             measures(moved)[:, 0], to_motion_rate(openness(posteriors), len(posteriors) // 2)
         )
-    heard = r >= LEAST and margin >= CLEAR and sound == "speech"
+    certain = margin >= CLEAR or abs(1000 * shift / MOTION_RATE - said) <= AGREES
+    inside = abs(shift) < REACH - 0.5  # at the end of the range there is no peak
+    heard = sound == "speech" and r >= LEAST and certain and inside
     return Offset(
         f"{track.split}/{track.name}",
         len(track.found) / MOTION_RATE,
