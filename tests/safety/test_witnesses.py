@@ -214,7 +214,7 @@ def visits() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def hostile(vault: Vault, mp4: bytes, definition: dict[str, object], remote: str = "") -> bytes:
+def hostile(vault: Vault, mp4: bytes, definition: dict[str, object], remote: str = "", resource: bytes = b"") -> bytes:
     """Signed by our own authority, so that nothing is refused for its signature."""
     authority, out = vault.authority, io.BytesIO()
     settings = {"version": 1, "verify": {"verify_after_sign": False}, "builder": {"thumbnail": {"enabled": False}}}
@@ -222,6 +222,8 @@ def hostile(vault: Vault, mp4: bytes, definition: dict[str, object], remote: str
         c2pa.Signer.from_callback(authority.sign, c2pa.C2paSigningAlg.ES256, authority.chain_pem, None) as signer,
         c2pa.Builder({"claim_version": 2, **definition}, c2pa.Context.from_dict(settings)) as builder,
     ):
+        if resource:
+            builder.add_resource("x", io.BytesIO(resource))
         if remote:
             builder.set_remote_url(remote)
             builder.set_no_embed()
