@@ -208,8 +208,15 @@ def _verify(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         print(report.summary, file=out)
     mark = facts["watermark"]
     generator = facts["manifest"]["generator"]
-    print(f"manifest   {facts['manifest']['state']}{f', by {generator}' if generator else ''}", file=out)
+    own = facts["manifest"]["state"] == "Trusted" and facts["manifest"]["development_authority"]
+    warning = " (DEVELOPMENT AUTHORITY: nobody else vouches for it)" if own else ""
+    print(f"manifest   {facts['manifest']['state']}{f', by {generator}' if generator else ''}{warning}", file=out)
+    if facts["recovered"]:
+        print(f"recovered  {facts['recovered']['label']} (soft match, by the watermark)", file=out)
     print(f"watermark  {mark['id'] if mark['found'] else 'not found'}", file=out)
+    if mark["found"]:
+        print(f"picture    {mark['picture']['state']}", file=out)
+    print(f"sound      {facts['sound']['state']}", file=out)
     print(f"consent    {facts['consent']['state']} {facts['consent']['record_id'] or ''}".rstrip(), file=out)
     print(f"log        {LOG[facts['log']['included']]}", file=out)
 

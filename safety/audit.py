@@ -27,13 +27,19 @@ CAPTURE_TYPES = {"digitalCapture", "computationalCapture", "negativeFilm", "posi
 
 @dataclass(frozen=True)
 class ConsentRow:
-    """state: "valid", "withdrawn", "expired", "unknown" (named, but not in the ledger) or "none" (nothing named)."""
+    """state: "valid", "withdrawn", "expired", "unknown" (named, but not in the ledger) or "none" (nothing named).
+
+    evidence: what kind it rests on ("challenge", "document", "reference", "source", "none"), empty in old records.
+    distribution: how far the video may go, as was promised: "private", "organisation", "public", or empty.
+    """
 
     state: str
     record_id: str | None = None
     basis: str = ""
     expires_at: str = ""
     withdrawn_at: str = ""
+    evidence: str = ""
+    distribution: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,8 +189,16 @@ def _look_up_consent(vault: Vault, record_id: str, log: LogRow, found: list[Cont
     if made is not None and made > expires:
         found.append(Contradiction("made_after_expiry", "The video was made after its consent had expired."))
     state = "withdrawn" if withdrawn else "expired" if vault.latest() >= expires else "valid"
+    stated = body["processing"]
+    scope = stated["scope"] if isinstance(stated["scope"], dict) else {}
     return ConsentRow(
-        state, record_id, body["processing"]["basis"], _day(expires), _day(withdrawn) if withdrawn else ""
+        state=state,
+        record_id=record_id,
+        basis=stated["basis"],
+        expires_at=_day(expires),
+        withdrawn_at=_day(withdrawn) if withdrawn else "",
+        evidence=stated.get("evidence", {}).get("kind", ""),
+        distribution=scope.get("distribution", ""),
     )
 
 
