@@ -30,6 +30,7 @@ class EncoderLips:
     """A Source: lips of an average face by what an encoder hears, without head, lids or a generator.
 
     by: "visemes", posteriors turned into lips by the articulation model, or "lips", the encoder's own lip targets.
+    contact: whether lips are pressed together where the encoder hears a bilabial.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class EncoderLips:
         articulation: Articulation,
         by: str = "visemes",
         live: bool = False,
+        contact: bool = True,
     ) -> None:
         self.encoder, self.space, self.articulation, self.by, self.live = encoder, space, articulation, by, live
+        self.contact = contact
         self.heard: dict[bytes, np.ndarray] = {}  # sounds that were heard already; shared by both kinds of lips
 
     def features(self, samples: np.ndarray) -> np.ndarray:
@@ -65,7 +68,8 @@ class EncoderLips:
         else:
             moves = to_motion_rate(smooth(self.articulation.trajectories(self.posteriors(heard)), 2), len(heard))
         code = moves @ self.articulation.shapes
-        code = close_lips(code, self.encoder.contact(heard), self.space, self.articulation.seal, _REST_GAP)
+        pressed = self.encoder.contact(heard) if self.contact else np.zeros(len(heard))
+        code = close_lips(code, pressed, self.space, self.articulation.seal, _REST_GAP)
         return self.space.decode(code)
 
 
@@ -82,6 +86,11 @@ def encoder_sources(
                 lips = EncoderLips(encoder, space, articulation, by="lips", live=live)
                 lips.heard = out[name].heard
                 out[f"{name}, own lips"] = lips
+        free = EncoderLips(
+            encoder, space, articulation, by="visemes" if isinstance(encoder, VisemeFeatures) else "lips", contact=False
+        )
+        free.heard = out[encoder.name].heard
+        out[f"{encoder.name}, before contact"] = free
     return out
 
 
