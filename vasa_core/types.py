@@ -58,6 +58,7 @@ class FaceBox:
     landmarks: float32 (478, 3) in photo pixels (MediaPipe order; z grows away from the camera).
     yaw, pitch, roll: head angles in degrees; 0 looks into the camera.
     advice:    a sentence for the person, empty when the face is fine as it is.
+    covered:   whether something (a mask, a hand, a microphone) hides the mouth.
     """
 
     box: tuple[int, int, int, int]
@@ -67,6 +68,7 @@ class FaceBox:
     roll: float
     score: float
     advice: str = ""
+    covered: bool = False
 
     @property
     def size(self) -> int:

@@ -53,6 +53,12 @@ PHOTO = {
     "The head is tilted {} degrees: an upright picture looks better.": "La tête est inclinée de {0} degrés : une photo droite donne mieux.",
     "The face is at the picture's edge: leave some room around the head.": "Le visage touche le bord de l’image : laissez de la place autour de la tête.",
     "The face is very dark: a brighter picture looks better.": "Le visage est très sombre : une photo plus claire donne mieux.",
+    "Something seems to cover the mouth: it will hardly move. An uncovered mouth looks better.": (
+        "Quelque chose semble couvrir la bouche : elle bougera à peine. Une bouche dégagée donne mieux."
+    ),
+    "The eyes are closed in this photo and will stay so; open eyes look better.": (
+        "Les yeux sont fermés sur cette photo et le resteront ; des yeux ouverts donnent mieux."
+    ),
 }
 
 SOUND = {
@@ -99,6 +105,17 @@ MOTION = {
 }
 
 WEIGHTS = {
+    "{} holds no articulation; install Candor again.": "{0} ne contient pas d’articulation ; réinstallez Candor.",
+    "'{}' is version {} of the motion model, this program reads version {}; install matching weights.": "« {0} » est la version {1} du modèle de mouvement, ce programme lit la version {2} ; installez des poids qui correspondent.",
+    "'{}' holds numbers that are not finite; install Candor again.": "« {0} » contient des nombres non finis ; réinstallez Candor.",
+    "There are {} controls for {} frames; give one for each frame.": "Il y a {0} réglages pour {1} images ; donnez-en un par image.",
+    "{} does not hold a speech encoder ({}); install Candor again.": "{0} ne contient pas d’encodeur de parole ({1}) ; réinstallez Candor.",
+    "The hop is {} frames; choose one from {} to {}.": "Le pas est de {0} images ; choisissez de {1} à {2}.",
+    "The encoder '{}' cannot hear live; load the one that ships.": "L’encodeur « {0} » ne peut pas écouter en direct ; chargez celui qui est fourni.",
+    "The sound is not a single channel of finite decimal samples at 16 kHz.": "Le son n’est pas un canal unique d’échantillons décimaux finis à 16 kHz. Enregistrez de nouveau.",
+    "The weights of the mouth have the wrong size; install Candor again.": "Les poids de la bouche n’ont pas la bonne taille ; réinstallez Candor.",
+    "The weights of the mouth do not say their size; install Candor again.": "Les poids de la bouche ne disent pas leur taille ; réinstallez Candor.",
+    "The weights file {} does not hold a detector ({}); install Candor again.": "Le fichier de poids {0} ne contient pas de détecteur ({1}) ; réinstallez Candor.",
     "The weights file {} has tensors of the wrong size; install Candor again.": "Le fichier de poids {0} a des tenseurs de mauvaise taille ; réinstallez Candor.",
     "The weights file {} has directions of the wrong size; install Candor again.": "Le fichier de poids {0} a des directions de mauvaise taille ; réinstallez Candor.",
     "The weights file {} lacks {}; install Candor again.": "Il manque {1} au fichier de poids {0} ; réinstallez Candor.",
@@ -209,6 +226,18 @@ SEAL = {
 }
 
 HOUSE = {
+    "CANDOR_TIMESTAMP_URL is no web address. Give one that starts with http:// or https://.": "CANDOR_TIMESTAMP_URL n’est pas une adresse web. Donnez-en une qui commence par http:// ou https://.",
+    "CANDOR_TIMESTAMP_ANCHOR is no PEM certificate. Give the authority's root.": "CANDOR_TIMESTAMP_ANCHOR n’est pas un certificat PEM. Donnez la racine de l’autorité.",
+    "No picture of '{}' can be decoded. Export the video again.": "Aucune image de « {0} » ne peut être décodée. Exportez de nouveau la vidéo.",
+    "'{}' has no pictures. Give a video.": "« {0} » n’a pas d’images. Donnez une vidéo.",
+    "'{}' has {} x {} pixels; make it smaller, {} are the most.": "« {0} » a {1} x {2} pixels ; réduisez-la, {3} au plus.",
+    "'{}' is empty. Copy it again.": "« {0} » est vide. Copiez-la de nouveau.",
+    "'{}' is larger than {} GiB. Cut out the part in question.": "« {0} » dépasse {1} Gio. Découpez-en la partie en question.",
+    "There is nothing to say. Type a sentence.": "Il n’y a rien à dire. Tapez une phrase.",
+    "The text has {} characters; {} are the most. Shorten it.": "Le texte a {0} caractères ; {1} au plus. Raccourcissez-le.",
+    "There is no voice '{}' here. Choose one of the list.": "Il n’y a pas de voix « {0} » ici. Choisissez-en une dans la liste.",
+    "The voice synthesiser does not answer. Use a recording instead.": "La synthèse vocale ne répond pas. Utilisez plutôt un enregistrement.",
+    "The voice synthesiser could not say this. Change the text or use a recording.": "La synthèse vocale n’a pas pu dire cela. Changez le texte ou utilisez un enregistrement.",
     "The time of this live session is over. Start another one.": "Le temps de cette session en direct est écoulé. Commencez-en une autre.",
     "This consent is for one recording. Speaking live needs consent for any recording.": "Ce consentement vaut pour un seul enregistrement. Parler en direct demande un consentement pour tout enregistrement.",
     "This computer cannot keep up with you: it is busy with other work. Try again in a minute.": "Cet ordinateur ne peut pas vous suivre : il est occupé ailleurs. Réessayez dans une minute.",

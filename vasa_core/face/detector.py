@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 from vasa_core.errors import FaceTooSmall, FaceTooTurned, NoFaceFound, PhotoError
+from vasa_core.face.alignment import eye_openness
 from vasa_core.face.angles import head_angles
-from vasa_core.face.geometry import FACE_POINTS, face_width
+from vasa_core.face.geometry import FACE_POINTS, OUTER_LIPS, face_width
 from vasa_core.face.graphs import Detection, Graphs
 from vasa_core.types import FaceBox
 
@@ -45,6 +46,8 @@ class DetectorConfig:
     turned: float = 25.0  # degrees; from here to MAX_TURN the far side of the face will be guessed
     room: float = 0.03  # face sizes between the face and the picture's edge
     dark: float = 40.0  # mean luma of the face, 0..255
+    hidden_mouth: float = 0.0042  # face widths; lips that wander more from crop to crop are covered by something
+    shut_eyes: float = 0.10  # height of an open eye over its width, below which both count as closed
 
 
 class FaceDetector:
@@ -174,11 +177,15 @@ class FaceDetector:
         points = self._mesh(pyramid, candidate)
         if points is None:
             return None
-        score = self._humanity(pyramid, candidate, points)
-        return self._measure(pixels, points, score) if score >= self.config.human else None
+        score, unrest = self._humanity(pyramid, candidate, points)
+        return self._measure(pixels, points, score, unrest) if score >= self.config.human else None
 
-    def _humanity(self, pyramid: _Pyramid, candidate: Detection, points: np.ndarray) -> float:
-        """How surely this is a human face: at most 1, above 0.75 for nearly all; see DetectorConfig for its parts."""
+    def _humanity(self, pyramid: _Pyramid, candidate: Detection, points: np.ndarray) -> tuple[float, float]:
+        """How surely this is a human face: at most 1, above 0.75 for nearly all; see DetectorConfig for its parts.
+
+        And how much its lips wander from crop to crop, in face widths: where a mask, a hand or a microphone hides
+        them, the mesh guesses, and guesses differently each time.
+        """
         certainties = []
         for factor in self.config.tightness:
             image, _ = pyramid.cut(*candidate.centre, candidate.side * factor, _roll(candidate), 256)
@@ -186,13 +193,17 @@ class FaceDetector:
             hits = [found.score for found in self._graphs.detect(image, "short") if sizes[0] < found.side < sizes[1]]
             certainties.append(max(hits, default=0.0))
         width = face_width(points)
-        wobbles = []
+        looks = [points]
         for nudge in self.config.nudges:
             nudged = self._mesh(pyramid, candidate, nudge)
             if nudged is None:
-                return 0.0
-            wobbles.append(np.linalg.norm(nudged[:, :2] - points[:, :2], axis=1).mean() / width)
-        return float(np.mean(certainties) - self.config.wobble_weight * np.mean(wobbles))
+                return 0.0, 0.0
+            looks.append(nudged)
+        all_looks = np.stack(looks)[..., :2]  # (looks, 478, 2)
+        wobble = np.linalg.norm(all_looks[1:] - all_looks[0], axis=2).mean() / width
+        lips = all_looks[:, OUTER_LIPS]
+        unrest = np.linalg.norm(lips - lips.mean(0), axis=2).mean() / width
+        return float(np.mean(certainties) - self.config.wobble_weight * wobble), float(unrest)
 
     def _mesh(
         self,
@@ -212,7 +223,7 @@ class FaceDetector:
         depth = points[:, 2:] * (side / self.config.mesh_view)
         return np.concatenate([flat, depth], axis=1).astype(np.float32)
 
-    def _measure(self, pixels: np.ndarray, points: np.ndarray, score: float) -> FaceBox | None:
+    def _measure(self, pixels: np.ndarray, points: np.ndarray, score: float, unrest: float) -> FaceBox | None:
         height, width = pixels.shape[:2]
         low, high = points[:FACE_POINTS, :2].min(0), points[:FACE_POINTS, :2].max(0)
         left, top = (int(v) for v in np.floor(np.clip(low, 0, [width, height])))
@@ -220,7 +231,8 @@ class FaceDetector:
         if right - left < 8 or bottom - top < 8:
             return None
         yaw, pitch, roll = head_angles(points)
-        face = FaceBox((left, top, right, bottom), points, yaw, pitch, roll, score)
+        covered = unrest > self.config.hidden_mouth
+        face = FaceBox((left, top, right, bottom), points, yaw, pitch, roll, score, covered=covered)
         room = min(*low, *([width, height] - high)) / face.size  # negative where the picture cuts the face off
         return replace(face, advice=self._advice(pixels, face, float(room)))
 
@@ -238,6 +250,12 @@ class FaceDetector:
             sentences.append(f"The head is tilted {abs(face.roll):.0f} degrees: an upright picture looks better.")
         if room < self.config.room:
             sentences.append("The face is at the picture's edge: leave some room around the head.")
+        if face.covered:
+            sentences.append(
+                "Something seems to cover the mouth: it will hardly move. An uncovered mouth looks better."
+            )
+        elif max(eye_openness(face.landmarks[None])[0]) < self.config.shut_eyes:
+            sentences.append("The eyes are closed in this photo and will stay so; open eyes look better.")
         if luma < self.config.dark:
             sentences.append("The face is very dark: a brighter picture looks better.")
         return " ".join(sentences)

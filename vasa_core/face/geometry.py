@@ -22,6 +22,7 @@ OVAL = np.array(
 # Lip and lid contours run from the picture's left corner to its right one; upper[i] faces lower[i].
 UPPER_LIP = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308])
 LOWER_LIP = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308])
+OUTER_LIPS = np.array([61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146])
 UPPER_LID = {
     "left": np.array([33, 246, 161, 160, 159, 158, 157, 173, 133]),
     "right": np.array([362, 398, 384, 385, 386, 387, 388, 466, 263]),

@@ -39,6 +39,7 @@ class Portrait:
     person:    uint8 (CANVAS, CANVAS, 4) the person alone: colour premultiplied by the matte, and the matte.
     plate:     uint8 (CANVAS, CANVAS, 3) the background with the person taken out.
     to_photo:  float64 (2, 3), maps canvas pixels to photo pixels.
+    covered:   whether something hides the mouth; nothing is drawn between lips that are not there.
     """
 
     landmarks: np.ndarray
@@ -48,6 +49,7 @@ class Portrait:
     person: np.ndarray
     plate: np.ndarray
     to_photo: np.ndarray
+    covered: bool = False
 
     @property
     def face_width(self) -> float:
@@ -102,6 +104,7 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
         person=person,
         plate=plate.round().astype(np.uint8),
         to_photo=to_photo + np.array([[0, 0, left], [0, 0, top]]),
+        covered=face.covered,
     )
 
 

@@ -33,11 +33,12 @@ def spline_matrix(upper: int, lower: int) -> np.ndarray:
 
 
 class SoftPolygon:
-    """A closed contour between an upper and a lower edge that is drawn as a soft mask."""
+    """A closed contour between an upper and a lower edge of as many points, drawn as a soft mask."""
 
     def __init__(self, upper: np.ndarray, lower: np.ndarray, feather: float) -> None:
         self.index = np.concatenate([upper, lower[-2:0:-1]])
         self._spline = spline_matrix(len(upper), len(lower))
+        self._upper = len(upper)
         self._feather = feather
 
     def outline(self, points: np.ndarray) -> np.ndarray:
@@ -70,6 +71,34 @@ class SoftPolygon:
         patch = out[top:bottom, left:right]
         patch[:] = np.clip(patch * (1 - mask) + tone * mask + 0.5, 0, 255).astype(np.uint8)
         return out
+
+    def draw_seam(
+        self, patch: np.ndarray, outline: np.ndarray, tone: np.ndarray, thick: float, strength: float
+    ) -> None:
+        """Draw a smooth soft line where both edges meet, in place.
+
+        patch: uint8 (h, w, 3).  outline: (m, 2) in it.  tone: (3,).  thick: in lengths of the seam.  strength: 0..1.
+        """
+        half = (self._upper - 1) * SUBDIVISION
+        upper, lower = outline[: half + 1], np.vstack([outline[half:], outline[:1]])[::-1]
+        middle = 0.4 * upper + 0.6 * lower
+        along = middle[-1] - middle[0]
+        length = float(np.hypot(*along))
+        if length < 4:
+            return
+        along = along / length
+        across = np.array([-along[1], along[0]])
+        u = (middle - middle[0]) @ along / length
+        arch = u * (1 - u)  # nothing at the corners
+        basis = np.stack([arch, arch * (u - 0.5), arch * (u - 0.5) ** 2], 1)
+        bow = basis @ np.linalg.lstsq(basis, (middle - middle[0]) @ across, rcond=None)[0]
+        line = middle[0] + u[:, None] * along * length + bow[:, None] * across
+        mask = np.zeros(patch.shape[:2], np.uint8)
+        points = np.round(line[2:-2] * 16).astype(np.int32)
+        cv2.polylines(mask, [points], False, 255, max(round(thick * length), 1), cv2.LINE_AA, shift=4)
+        soft = cv2.GaussianBlur(mask, (0, 0), max(0.24 * thick * length, self._feather)).astype(np.float32)
+        soft = soft[..., None] * (strength / 255)
+        patch[:] = np.clip(patch * (1 - soft) + tone * soft + 0.5, 0, 255).astype(np.uint8)
 
 
 def bounds(outline: np.ndarray, pad: int, frame: np.ndarray) -> tuple[int, int, int, int] | None:

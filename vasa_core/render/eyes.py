@@ -21,7 +21,6 @@ class Eye:
     def __init__(self, portrait: Portrait, side: str) -> None:
         self.upper, self.lower = UPPER_LID[side], LOWER_LID[side]
         self._contour = SoftPolygon(self.upper, self.lower, feather=0.7 * portrait.softness)
-        self._softness = portrait.softness
         points = portrait.landmarks
         outline = self._contour.outline(points)
         left, top = np.floor(outline.min(0)).astype(int) - PAD
@@ -133,7 +132,8 @@ class Eye:
         patch = frame[top:bottom, left:right]
         closing = float(1 - smoothstep(opening, 0.12, 0.4))
         if closing > 0:
-            self._draw_lashes(patch, outline - [left, top], closing)
+            # The mesh alone leaves a ragged seam with specks of the lids' wet rims: a smooth line of lashes covers it.
+            self._contour.draw_seam(patch, outline - [left, top], self._rim, 0.05, 0.85 * closing)
         if shown == 0:
             return
         eye = to_frame.copy()
@@ -149,31 +149,6 @@ class Eye:
         ball *= 0.72 + 0.28 * min(opening, 1.0)  # lids shade what they cover
         mask = self._contour.mask(outline, (left, top), size) * shown
         patch[:] = np.clip(patch * (1 - mask) + ball * mask + 0.5, 0, 255).astype(np.uint8)
-
-    def _draw_lashes(self, patch: np.ndarray, outline: np.ndarray, strength: float) -> None:
-        """A smooth line of lashes where the lids meet: the mesh alone leaves a ragged seam with specks of the lids' wet
-        rims. In place; outline (m, 2) in the patch."""
-        half = len(outline) // 2
-        upper, lower = outline[: half + 1], np.vstack([outline[half:], outline[:1]])[::-1]
-        middle = 0.4 * upper + 0.6 * lower
-        start, along = middle[0], middle[-1] - middle[0]
-        length = float(np.hypot(*along))
-        if length < 4:
-            return
-        along = along / length
-        across = np.array([-along[1], along[0]])
-        u = (middle - start) @ along / length
-        inner = u * (1 - u)  # nothing at the corners
-        basis = np.stack([inner, inner * (u - 0.5)], 1)
-        bow = basis @ np.linalg.lstsq(basis, (middle - start) @ across, rcond=None)[0]
-        line = start + u[:, None] * along * length + bow[:, None] * across
-        mask = np.zeros(patch.shape[:2], np.uint8)
-        thick = max(int(round(0.05 * length)), 1)
-        points = np.round(line * 16).astype(np.int32)
-        cv2.polylines(mask, [points[2:-2]], False, 255, thick, cv2.LINE_AA, shift=4)
-        soft = cv2.GaussianBlur(mask, (0, 0), max(0.012 * length, 0.7) * self._softness).astype(np.float32)
-        soft = soft[..., None] * (0.85 * strength / 255)
-        patch[:] = np.clip(patch * (1 - soft) + self._rim * soft + 0.5, 0, 255).astype(np.uint8)
 
 
 def eyes_of(portrait: Portrait) -> list[Eye]:

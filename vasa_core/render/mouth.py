@@ -82,8 +82,10 @@ class Mouth:
         teeth = toned(0.80 * ivory + 0.20 * np.minimum(skin * 1.15, 255))
         flesh = toned(0.5 * np.array([176.0, 92.0, 88.0]) * (0.3 + 0.8 * self.lit) + 0.5 * red)
         own = self._own_teeth(portrait)
+        self._learned = LEARNED_LIGHT
         if own is not None and own.mean() > 0.95 * skin.mean():  # teeth, not lips or shadow
             teeth = 0.75 * own + 0.25 * teeth
+            self._learned = 0.4 * LEARNED_LIGHT  # the photo knows better how bright they are
         return {
             "lips": red,
             "teeth": teeth,
@@ -151,11 +153,16 @@ class Mouth:
         shown = np.clip((gap * self.width / width - 0.6) / 1.6, 0, 1)  # lips that touch show nothing
         outline = self._contour.outline(points)
         box = bounds(outline, 4, frame)
-        if shown <= 0 or box is None:
+        if box is None:
             return
         left, top, right, bottom = box
         size = (right - left, bottom - top)
         corner = np.array([left, top])
+        if shown < 1 and self._parted > 0:  # where lips that the photo parts now meet, the mesh leaves specks of teeth
+            patch, tone = frame[top:bottom, left:right], 0.78 * self._lips
+            self._contour.draw_seam(patch, outline - corner, tone, 0.03, 0.9 * self._parted * (1 - shown))
+        if shown <= 0:
+            return
         open_share = np.clip(gap / (0.28 * width), 0, 1)
         inside = np.broadcast_to(self._dark.astype(np.float32), (size[1], size[0], 3)).copy()
         tongue = self._place(jaw, corner, size, self._tongue, drop=-0.38 * gap / width)
@@ -204,7 +211,7 @@ class Mouth:
         broad = cv2.GaussianBlur(inside * mask, (0, 0), blur) / weight
         ratio = np.clip((learned + FLOOR) / (broad + FLOOR), 0.3, 3.0)
         light = (ratio @ LUMA)[..., None]
-        return inside * light**LEARNED_LIGHT * (ratio / light) ** LEARNED_COLOUR
+        return inside * light**self._learned * (ratio / light) ** LEARNED_COLOUR
 
     def _place(
         self, anchors: np.ndarray, corner: np.ndarray, size: tuple[int, int], layer: np.ndarray, drop: float = 0.0

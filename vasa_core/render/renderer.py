@@ -34,6 +34,7 @@ from vasa_core.render.mouth import Mouth
 from vasa_core.render.warp import FRAME, WHOLE, Warp, Window, blend, oversample
 from vasa_core.types import FRAME_SIZE, MAX_FPS, Controls, Motion
 
+COVERED_MOUTH = 0.3  # share of the mouth's movement that shows through what covers it
 MEETING = [(UPPER_LIP[1:-1], LOWER_LIP[1:-1])] + [(UPPER_LID[s][1:-1], LOWER_LID[s][1:-1]) for s in ("left", "right")]
 
 
@@ -100,13 +101,18 @@ class LiveRenderer:
         self._mouth = Mouth(portrait, interior or Interior.from_pretrained())
         self._eyes = eyes_of(portrait)
         points = self._shown.texture.from_canvas(portrait.landmarks[:, :2])
-        self._person = self._mouth.seal_lips(self._shown.person, points)
+        self._person = self._shown.person
+        if not portrait.covered:
+            self._person = self._mouth.seal_lips(self._person, points)
         for eye in self._eyes:
             self._person = eye.shut(self._person, points)
         neutral = portrait.landmarks.astype(np.float64).copy()
         neutral[:FACE_POINTS] = portrait.neutral
         centred = neutral - neutral[[234, 454]].mean(0)
         self._space = space.personal((centred @ portrait.attitude / portrait.face_width).astype(np.float32))
+        self._gain = np.ones(space.dim, np.float32)
+        if portrait.covered:  # a mask moves with the jaw, but less
+            self._gain[[name.startswith("mouth") for name in space.names]] = COVERED_MOUTH
         self._eyeballs = [eye.centre + np.array([[0, 0, 0], [eye.span, 0, 0], [0, eye.span, 0]]) for eye in self._eyes]
         down = portrait.neutral[CHIN] - portrait.neutral[FOREHEAD]
         self._down = (down / np.linalg.norm(down)).astype(np.float64)
@@ -147,9 +153,8 @@ class LiveRenderer:
     def draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp) -> np.ndarray:
         """One frame of the view, uint8 (H, W, 3), of a pose (6,) and a facial code (D,)."""
         portrait, sheet, window = self._portrait, self._sheet, self._shown.window
-        expression = (
-            self._space.decode(dynamics[None])[0].astype(np.float64) @ portrait.attitude.T * portrait.face_width
-        )
+        moved = self._space.decode((dynamics * self._gain)[None])[0].astype(np.float64)  # (478, 3)
+        expression = moved @ portrait.attitude.T * portrait.face_width
         self._keep_apart(expression)
         angles = pose[:3] + np.radians(controls.rotation)
         turn = portrait.attitude @ rotation(*angles) @ portrait.attitude.T
@@ -168,9 +173,10 @@ class LiveRenderer:
         for eye, resting, side in zip(self._eyes, self._eyeballs, ("left", "right"), strict=True):
             gaze = expression[IRIS[side], :2].mean(0)
             eye.paint(frame, points, affine(resting[:, :2], carry(resting)), gaze)
-        jaw_shift = expression[JAW].mean(0)
-        anchors = self._mouth.anchors
-        self._mouth.paint(frame, points, carry(anchors), carry(anchors + jaw_shift))
+        if not portrait.covered:
+            jaw_shift = expression[JAW].mean(0)
+            anchors = self._mouth.anchors
+            self._mouth.paint(frame, points, carry(anchors), carry(anchors + jaw_shift))
         return frame
 
     def _keep_apart(self, expression: np.ndarray) -> None:
