@@ -1,6 +1,6 @@
 """Train the speech encoder on the speech corpus and on the lips of real clips.
 
-    python -m vasa_core.training.encoder .cache/speech --tracks .cache/tracks --data DATA_DIR [--steps 2800]
+    python -m vasa_core.training.encoder .cache/speech --tracks .cache/tracks --data DATA_DIR [--steps 3600]
 
 Two targets: the viseme of every 20 ms, and what lips and jaw do in every frame of motion. The encoder's look-ahead is
 drawn anew for every step (all or none), so that the same weights hear a whole file and a live microphone. A checkpoint
@@ -45,7 +45,7 @@ class TrainingConfig:
     """One training run."""
 
     size: str = "shipped"
-    steps: int = 2800
+    steps: int = 3600
     batch: BatchConfig = BatchConfig()
     rate: float = 1.5e-3  # reached after `warmup` steps, held, and brought to zero in the last 40 %
     warmup: int = 150
