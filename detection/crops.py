@@ -33,12 +33,14 @@ class Canonical:
     template: float32 (478, 3), rest face in face widths, as `vasa_core.face.space.FaceSpace.template`.
     corners:  int32 (MAP, MAP, 3), landmarks of the triangle around each pixel; weights: float32, their weights.
     inside:   bool (MAP, MAP), the pixels that lie on the face.
+    places:   float32 (468, 2), x and y of the landmarks on the map.
     """
 
     template: np.ndarray
     corners: np.ndarray
     weights: np.ndarray
     inside: np.ndarray
+    places: np.ndarray
 
     @classmethod
     def build(cls, template: np.ndarray, opened: np.ndarray) -> Canonical:
@@ -62,6 +64,7 @@ class Canonical:
             corners.reshape(shape).astype(np.int32),
             weights.reshape(shape).astype(np.float32),
             inside.reshape(MAP, MAP),
+            flat.astype(np.float32),
         )
 
 

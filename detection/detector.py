@@ -124,7 +124,7 @@ class Detector:
                 listener.join()
                 sightings += [s for trace in traces if (s := _sighting(trace, model, voice[0])) is not None]
                 seen = [s.scores for s in sightings if s.scores is not None]
-                running = [float(model.fuse(s.pixels.mean(), s.motion.mean(), None)) for s in seen]
+                running = [float(model.fuse(s.pixels.mean(), s.skin.mean(), s.motion.mean(), None)) for s in seen]
                 probability = float(sigmoid(max(running))) if running else None
                 tell(Progress((index + 1) / len(spans), probability))
                 if suspect.damage.out_of_time:

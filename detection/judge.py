@@ -13,7 +13,7 @@ import numpy as np
 from detection.crops import CROP
 from detection.evidence import LEAST, LEAST_PICTURES, Window
 from detection.faces import Trace
-from detection.model import Model, Scores, sigmoid
+from detection.model import PICTURE_BRANCHES, Model, Scores, sigmoid
 from detection.pixels import as_tensor
 from detection.report import Branch, FaceReport, Reason, Report, Segment, Shot, WindowResult
 
@@ -173,17 +173,16 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
             number, spans, width, "cannot_tell", "cannot_tell", None, None, None, tuple(reasons), (), (), strange
         )
     all_scores = [s.scores for s in scored if s.scores is not None]
-    pixels = np.concatenate([s.pixels for s in all_scores])
-    motion = np.concatenate([s.motion for s in all_scores])
-    spread = np.concatenate([s.spread for s in all_scores])
+    said = np.stack([np.concatenate([getattr(s, name) for s in all_scores]) for name in PICTURE_BRANCHES])  # (3, N)
+    spread = np.concatenate([s.spread for s in all_scores])  # (N, 3)
+    means = said.mean(1)
     vectors = [s.sync for s in all_scores if s.sync is not None]
     vector = np.mean(vectors, axis=0) if vectors else None
-    logit = float(model.fuse(pixels.mean(), motion.mean(), vector))
-    gain = model.fusion["silent" if vector is None else "full"][1] * model.branch["pixels"][0]
+    logit = float(model.fuse(*means, vector))
+    each = model.fuse(*said, None)
+    local = np.abs(spread) @ model.gains(False)
     # How far the mean may be off: disagreement of the members, and of the windows.
-    error = float(np.hypot(spread.mean(), pixels.std() / np.sqrt(len(pixels))) * gain)
-    each = model.fuse(pixels, motion, None)
-    local = spread * gain
+    error = float(np.hypot(local.mean(), each.std() / np.sqrt(len(each))))
     times = [w for s in scored for w in s.windows]
     windows = tuple(
         WindowResult(a, b, float(sigmoid(x)), float(sigmoid(x - e)), float(sigmoid(x + e)))
@@ -203,7 +202,7 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
         low=float(sigmoid(logit - error)),
         high=float(sigmoid(logit + error)),
         reasons=tuple(notes),
-        branches=_branches(model, pixels.mean(), motion.mean(), vector, all_scores, has_sound),
+        branches=_branches(model, means, vector, all_scores, has_sound),
         windows=windows,
         strange=strange,
         shots=_shots(model, scored, each),
@@ -211,10 +210,10 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
 
 
 def _branches(
-    model: Model, pixels: float, motion: float, vector: np.ndarray | None, scores: list[Scores], has_sound: bool
+    model: Model, means: np.ndarray, vector: np.ndarray | None, scores: list[Scores], has_sound: bool
 ) -> tuple[Branch, ...]:
     out = []
-    for name, value in (("pixels", pixels), ("motion", motion)):
+    for name, value in zip(PICTURE_BRANCHES, means, strict=True):
         p = float(sigmoid(model.branch_logit(name, float(value))))
         leaning = "generated" if p > UNSURE else "authentic" if p < 1 - UNSURE else "unsure"
         out.append(Branch(name, p, Reason(f"{name}_{leaning}")))

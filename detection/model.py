@@ -17,6 +17,7 @@ import torch
 from detection.crops import FOLDER
 from detection.evidence import Lips, Window
 from detection.pixels import PixelConfig, PixelNet, as_tensor
+from detection.skin import region_features
 from detection.sync import FEATURES as SYNC_FEATURES
 from detection.sync import Agreement, agreement
 from vasa_core.errors import WeightsError
@@ -25,7 +26,8 @@ from vasa_core.weights import read_weights
 
 KIND, VERSION = "detector", "1"
 SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
-BRANCHES = ("pixels", "motion", "sync")
+BRANCHES = ("pixels", "skin", "motion", "sync")
+PICTURE_BRANCHES = BRANCHES[:3]
 BATCH = 8  # windows the networks see at once
 
 
@@ -60,10 +62,32 @@ class MotionNet:
 
 
 @dataclass(frozen=True)
+class SkinNet:
+    """Logistic regression on what the skin does, given how the head and face moved: light and wrinkles that do not
+    change although the head turns belong to a picture."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """skin (N, 5, M, M), motion (N, F) -> (N,)."""
+        x = np.clip((skin_features(skin, motion) - self.mean) / self.scale, -3, 3)
+        return x @ self.weights + self.bias[0]
+
+
+def skin_features(skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """What SkinNet sees, float32 (N, REGION_FEATURES + F)."""
+    return np.hstack([np.stack([region_features(maps) for maps in skin]), motion])
+
+
+@dataclass(frozen=True)
 class Member:
     """One of the cross-fitted detectors."""
 
     pixels: PixelNet
+    skin: SkinNet
     motion: MotionNet
     listener: np.ndarray
     known: tuple[Gauss, ...]
@@ -86,16 +110,15 @@ class Member:
 class Scores:
     """What the branches say about one face, as log-odds of "generated" (uncalibrated), per window or as a whole.
 
-    pixels, motion: (N,) means over members.  spread: (N,) standard deviation of pixels between members.
-    crop, skin: (N,) the two halves of pixels.  strange: (N,), above 1 the faces are unlike anything seen.
+    pixels, skin, motion: (N,) means over members.  spread: (N, 3) their standard deviations between members.
+    strange: (N,), above 1 the faces are unlike anything seen.
     sync: vector (6,) of lip-sync features, None without speech.  agreements: one per stretch.
     """
 
     pixels: np.ndarray
+    skin: np.ndarray
     motion: np.ndarray
     spread: np.ndarray
-    crop: np.ndarray
-    skin: np.ndarray
     strange: np.ndarray
     sync: np.ndarray | None
     agreements: tuple[tuple[float, float, Agreement], ...] = ()
@@ -128,8 +151,13 @@ class Model:
         crops, skin = np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows])
         motion = np.stack([w.motion for w in windows])
         seen = [m.look(crops, skin) for m in members]
-        crop, flat = (np.mean([s[i] for s in seen], axis=0) for i in range(2))
-        both = np.array([s[0] + s[1] for s in seen])
+        said = np.array(
+            [
+                (s[0] + s[1], m.skin.logits(skin, motion), m.motion.logits(motion))
+                for s, m in zip(seen, members, strict=True)
+            ]
+        )  # (members, 3, N)
+        mean = said.mean(0)
         stretches: list[tuple[float, float, Agreement]] = []
         vectors = []
         for start, stop in sync_stretches(lips):
@@ -139,11 +167,10 @@ class Model:
                 vectors.append(np.mean([a.vector() for a in heard], axis=0))
                 stretches.append((float(lips.clock[start]), float(lips.clock[stop - 1]), heard[0]))  # type: ignore[union-attr]
         return Scores(
-            pixels=both.mean(0),
-            motion=np.mean([m.motion.logits(motion) for m in members], axis=0),
-            spread=both.std(0),
-            crop=crop,
-            skin=flat,
+            pixels=mean[0],
+            skin=mean[1],
+            motion=mean[2],
+            spread=said.std(0).T,
             strange=np.mean([s[2] for s in seen], axis=0),
             sync=np.mean(vectors, axis=0) if vectors else None,
             agreements=tuple(stretches),
@@ -157,15 +184,20 @@ class Model:
     def sync_logit(self, vector: np.ndarray) -> float:
         return float(self.sync[0] + vector @ self.sync[1:])
 
-    def fuse(self, pixels: np.ndarray | float, motion: np.ndarray | float, sync: np.ndarray | None) -> np.ndarray:
+    def fuse(
+        self, pixels: np.ndarray | float, skin: np.ndarray | float, motion: np.ndarray | float, sync: np.ndarray | None
+    ) -> np.ndarray:
         """Calibrated log-odds from branch values: of a whole face with `sync`, of windows with None."""
-        p = self.branch["pixels"][0] * np.asarray(pixels) + self.branch["pixels"][1]
-        m = self.branch["motion"][0] * np.asarray(motion) + self.branch["motion"][1]
-        if sync is None:
-            w = self.fusion["silent"]
-            return w[0] + w[1] * p + w[2] * m
-        w = self.fusion["full"]
-        return w[0] + w[1] * p + w[2] * m + w[3] * self.branch_logit("sync", self.sync_logit(sync))
+        values = zip(PICTURE_BRANCHES, (pixels, skin, motion), strict=True)
+        parts = [self.branch[name][0] * np.asarray(value) + self.branch[name][1] for name, value in values]
+        weights = self.fusion["silent" if sync is None else "full"]
+        out = weights[0] + sum(w * part for w, part in zip(weights[1:4], parts, strict=True))
+        return out if sync is None else out + weights[4] * self.branch_logit("sync", self.sync_logit(sync))
+
+    def gains(self, with_sync: bool) -> np.ndarray:
+        """(3,) fused log-odds per unit of pixels, skin and motion."""
+        weights = self.fusion["full" if with_sync else "silent"]
+        return np.array([weights[1 + k] * self.branch[name][0] for k, name in enumerate(PICTURE_BRANCHES)])
 
     @classmethod
     def from_pretrained(cls, path: Path | None = None) -> Model:
@@ -199,7 +231,8 @@ def _member(tensors: dict[str, np.ndarray], start: str, facts: dict[str, Any]) -
     net.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})
     known = tuple(Gauss(own[f"known{c}.mean"], own[f"known{c}.whiten"]) for c in range(2))
     motion = MotionNet(**{name: own[f"motion.{name}"] for name in MotionNet.__dataclass_fields__})
-    return Member(net.eval(), motion, own["listener"], known, float(own["reach"][0]))
+    skin = SkinNet(**{name: own[f"skin.{name}"] for name in SkinNet.__dataclass_fields__})
+    return Member(net.eval(), skin, motion, own["listener"], known, float(own["reach"][0]))
 
 
 def sync_stretches(lips: Lips | None) -> list[tuple[int, int]]:

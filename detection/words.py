@@ -76,9 +76,12 @@ REASONS = {
         "out_of_time": "The examination was cut short after {seconds:.0f} s of work.",
         "many_faces": "At most {most} faces are followed at a time, the largest.",
         "other_faces": "{count} further faces were too small, too short or too turned to be judged.",
-        "pixels_generated": "fine texture and skin that change less, or otherwise, than a camera's do",
-        "pixels_authentic": "texture, light and noise that change as a camera sees them",
-        "pixels_unsure": "texture and skin without a clear leaning",
+        "pixels_generated": "fine texture like that of generated faces",
+        "pixels_authentic": "fine texture like that of filmed faces",
+        "pixels_unsure": "fine texture without a clear leaning",
+        "skin_generated": "light and wrinkles that hardly follow the movement of the head, as on a picture",
+        "skin_authentic": "light and wrinkles that change as the head moves",
+        "skin_unsure": "skin that changes, but not clearly as it should",
         "motion_generated": "movement of head, lids, brows and lips that resembles driven faces",
         "motion_authentic": "movement of head, lids, brows and lips as people's",
         "motion_unsure": "movement without a clear leaning",
@@ -105,9 +108,12 @@ REASONS = {
         "out_of_time": "L’examen a été interrompu après {seconds:.0f} s de travail.",
         "many_faces": "Au plus {most} visages sont suivis à la fois, les plus grands.",
         "other_faces": "{count} autres visages étaient trop petits, trop brefs ou trop tournés pour être jugés.",
-        "pixels_generated": "une texture et une peau qui changent moins, ou autrement, que devant une caméra",
-        "pixels_authentic": "une texture, une lumière et un bruit qui changent comme devant une caméra",
-        "pixels_unsure": "une texture et une peau sans tendance nette",
+        "pixels_generated": "une texture fine comme celle de visages générés",
+        "pixels_authentic": "une texture fine comme celle de visages filmés",
+        "pixels_unsure": "une texture fine sans tendance nette",
+        "skin_generated": "une lumière et des rides qui suivent à peine le mouvement de la tête, comme sur une image",
+        "skin_authentic": "une lumière et des rides qui changent avec le mouvement de la tête",
+        "skin_unsure": "une peau qui change, mais pas clairement comme il le faudrait",
         "motion_generated": "des mouvements de tête, de paupières, de sourcils et de lèvres comme ceux de visages pilotés",
         "motion_authentic": "des mouvements de tête, de paupières, de sourcils et de lèvres comme ceux des gens",
         "motion_unsure": "des mouvements sans tendance nette",
@@ -117,8 +123,8 @@ REASONS = {
     },
 }
 BRANCHES = {
-    "en": {"pixels": "Pixels", "motion": "Movement", "sync": "Lips and voice"},
-    "fr": {"pixels": "Pixels", "motion": "Mouvement", "sync": "Lèvres et voix"},
+    "en": {"pixels": "Texture", "skin": "Skin in motion", "motion": "Movement", "sync": "Lips and voice"},
+    "fr": {"pixels": "Texture", "skin": "Peau en mouvement", "motion": "Mouvement", "sync": "Lèvres et voix"},
 }
 
 

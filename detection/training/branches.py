@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from detection.evidence import Lips
-from detection.model import Gauss, MotionNet, sync_stretches
+from detection.metrics import logistic
+from detection.model import Gauss, MotionNet, SkinNet, skin_features, sync_stretches
 from detection.pixels import PixelConfig, PixelNet, as_tensor
 from detection.sync import COLUMNS, agreement, fit_listener
 from detection.training.takes import GENERATED, PARTIAL, Take
@@ -18,14 +19,15 @@ from vasa_core.types import MOTION_RATE
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int = 450
+    steps: int = 300
     batch: int = 32  # windows
-    crops: int = 2  # of a window per step
+    crops: int = 1  # of a window per step
     rate: float = 2e-3  # AdamW, one-cycle
     decay: float = 0.02
     erase: float = 0.35  # probability that a rectangle of a crop is greyed
     motion_steps: int = 500
     motion_hidden: int = 24
+    skin_ridge: float = 8.0
     shrinkage: float = 0.3  # of the embeddings' covariance towards its diagonal
     # How often a kind is drawn among the fakes.
     shares: tuple[tuple[str, float], ...] = (
@@ -151,6 +153,24 @@ def train_motion(takes: list[Take], config: TrainConfig, seed: int) -> MotionNet
     )  # fmt: skip
 
 
+def train_skin(takes: list[Take], config: TrainConfig) -> SkinNet:
+    """The skin branch: logistic regression in which people and classes count alike."""
+    shares = dict.fromkeys(GENERATED, 1.0) | dict.fromkeys(PARTIAL, 0.3) | {"real": 1.0}
+    pool = [t for t in takes if t.kind in shares]
+    x = np.concatenate([skin_features(t.skin, t.motion) for t in pool])
+    fake = np.concatenate([np.full(t.windows, t.fake) for t in pool])
+    people = np.concatenate([np.full(t.windows, t.person) for t in pool])
+    weight = np.concatenate([np.full(t.windows, shares[t.kind]) for t in pool])
+    for label in (False, True):
+        for person in np.unique(people[fake == label]):
+            rows = (fake == label) & (people == person)
+            weight[rows] /= np.sqrt(weight[rows].sum())
+        weight[fake == label] *= len(x) / 2 / weight[fake == label].sum()
+    mean, scale = x.mean(0), x.std(0) + 1e-3
+    beta = logistic(np.clip((x - mean) / scale, -3, 3), fake, weight, ridge=config.skin_ridge)
+    return SkinNet(*(a.astype(np.float32) for a in (mean, scale, beta[1:], beta[:1])))
+
+
 def train_listener(takes: list[Take]) -> np.ndarray:
     """What lips do for a voice, from real talkers only; the clips' own shifts are found and undone on the way."""
     real = [t for t in takes if not t.fake and len(t.voice) and len(t.clock)]
@@ -183,4 +203,13 @@ def gauss(embedding: np.ndarray, shrinkage: float) -> Gauss:
     return Gauss(mean.astype(np.float32), (vectors / np.sqrt(values)).astype(np.float32))
 
 
-__all__ = ["GENERATED", "PARTIAL", "TrainConfig", "gauss", "train_listener", "train_motion", "train_pixels"]
+__all__ = [
+    "GENERATED",
+    "PARTIAL",
+    "TrainConfig",
+    "gauss",
+    "train_listener",
+    "train_motion",
+    "train_pixels",
+    "train_skin",
+]

@@ -23,7 +23,7 @@ import torch
 from detection.crops import FOLDER
 from detection.evidence import Lips
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
-from detection.model import KIND, VERSION, Member, Model, sigmoid, sync_stretches
+from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, sync_stretches
 from detection.pixels import PixelConfig
 from detection.sync import agreement
 from detection.training import branches
@@ -44,8 +44,10 @@ def train_member(takes: list[Take], fold: int, config: TrainConfig, seed: int) -
     motion = branches.train_motion(seen, config, seed + fold)
     tensors = {f"pixels.{n}": p.detach().numpy() for n, p in net.state_dict().items()}
     tensors |= {f"motion.{n}": getattr(motion, n) for n in motion.__dataclass_fields__}
+    skin = branches.train_skin(seen, config)
+    tensors |= {f"skin.{n}": getattr(skin, n) for n in skin.__dataclass_fields__}
     tensors["listener"] = branches.train_listener(seen)
-    member = Member(net, motion, tensors["listener"], (), 1.0)
+    member = Member(net, skin, motion, tensors["listener"], (), 1.0)
     embeddings: dict[bool, list[np.ndarray]] = {False: [], True: []}
     with torch.inference_mode():
         for take in seen:
@@ -66,7 +68,8 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"take": take, "motion": float(member.motion.logits(take.motion).mean())}
         if take.has_pixels:
             crop, flat, far = member.look(take.crops, take.skin)
-            row |= {"pixels": float((crop + flat).mean()), "crop": float(crop.mean()), "skin": float(flat.mean())}
+            row |= {"pixels": float((crop + flat).mean()), "crops": float(crop.mean()), "maps": float(flat.mean())}
+            row["skin"] = float(member.skin.logits(take.skin, take.motion).mean())
             row["far"] = float(far.mean())
         found = [
             agreement(take.clock[a:b], take.lips[a:b], take.voice, member.listener)
@@ -84,7 +87,7 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     y = np.array([r["take"].fake for r in shown])
     weight = _balanced(shown)
     branch = {}
-    for name in ("pixels", "motion"):
+    for name in PICTURE_BRANCHES:
         x = np.array([[r[name]] for r in shown])
         bias, slope = logistic(x, y, weight, ridge=0.1)
         branch[name] = (max(float(slope), 1e-3), float(bias))
@@ -93,15 +96,18 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     branch["sync"] = (1.0, 0.0)
 
     def logits(row: dict[str, Any]) -> list[float]:
-        out = [branch[n][0] * row[n] + branch[n][1] for n in ("pixels", "motion")]
+        out = [branch[n][0] * row[n] + branch[n][1] for n in PICTURE_BRANCHES]
         return out if row["sync"] is None else [*out, float(sync[0] + row["sync"] @ sync[1:])]
 
-    silent = logistic(np.array([logits(r)[:2] for r in shown]), y, weight)
+    silent = logistic(np.array([logits(r)[:3] for r in shown]), y, weight)
     full = logistic(np.array([logits(r) for r in heard]), np.array([r["take"].fake for r in heard]), _balanced(heard))
     return {
         "branch": branch,
         "sync": sync.tolist(),
-        "fusion": {"silent": np.maximum(silent, [-9, 0, 0]).tolist(), "full": np.maximum(full, [-9, 0, 0, 0]).tolist()},
+        "fusion": {
+            "silent": np.maximum(silent, [-9, 0, 0, 0]).tolist(),
+            "full": np.maximum(full, [-9, 0, 0, 0, 0]).tolist(),
+        },
     }
 
 
@@ -110,7 +116,7 @@ def fused(row: dict[str, Any], facts: dict[str, Any]) -> float:
     model = Model(
         (), {k: np.array(v) for k, v in facts["fusion"].items()}, facts["branch"], np.array(facts["sync"]), 0, 0, "", {}
     )
-    return float(model.fuse(row["pixels"], row["motion"], row["sync"]))
+    return float(model.fuse(row["pixels"], row["skin"], row["motion"], row["sync"]))
 
 
 def cross_fused(rows: list[dict[str, Any]]) -> np.ndarray:
@@ -141,7 +147,7 @@ def figures(rows: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
         values[name] = [round(measure(s, fake), 4), *(round(v, 4) for v in by_people(measure, s, fake, people))]
     values["ece"] = round(ece(sigmoid(s), fake), 4)
     values["brier"] = round(brier(sigmoid(s), fake), 4)
-    for name in ("pixels", "crop", "skin", "motion"):
+    for name in ("pixels", "crops", "maps", "skin", "motion"):
         column = np.array([r.get(name, np.nan) for r in rows])[own]
         values[f"auc_{name}"] = round(auc(column, fake), 4)
     for kind in (*GENERATED, *PARTIAL, "blended"):
