@@ -100,6 +100,19 @@ def _boxed(check: PhotoCheck) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def gaze_pad(yaw: str, pitch: str) -> str:
+    """A field to point at with a finger, the mouse or the arrow keys; it moves two sliders, named by their ids."""
+    return (
+        f'<div class="gaze-pad" tabindex="0" role="group" aria-label="{escape(texts.GAZE_PAD)}" data-yaw="{yaw}" '
+        f'data-pitch="{pitch}"><i></i><span>{escape(texts.GAZE_PAD)}</span></div>'
+    )
+
+
+def preview(address: str) -> str:
+    """A still under the controls. address: of the picture."""
+    return f'<img class="preview" src="{address}" alt="{escape(texts.PREVIEW)}">'
+
+
 def progress_card(step: Step) -> str:
     """The bar, the stages, and the time left."""
     if step.stage == "waiting":
@@ -161,7 +174,8 @@ def sealed_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def badge(state: str) -> str:
     """A manifest's state as a small coloured word."""
-    return f'<span class="badge {"good" if state == "Trusted" else "bad"}">{escape(state)}</span>'
+    word = texts.MANIFEST[state][0] if state in texts.MANIFEST else state
+    return f'<span class="badge {"good" if state == "Trusted" else "bad"}">{escape(word)}</span>'
 
 
 @dataclass(frozen=True)

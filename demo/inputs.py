@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from demo import cards, texts
+from demo import cards, texts, voices
 from demo.guard import explain
 from demo.session import Visitor, Visitors
 from demo.studio import READERS, Studio
@@ -167,16 +167,50 @@ class SpeechStep:
             elem_id="speech-video",
             elem_classes="quiet",
         )
+        if voices.available():
+            self._draw_typing()
         self.notice = gr.HTML(self._hint, elem_id="speech-notice")
         self.widgets = [self.speech, self.notice]
+        if voices.available():
+            self.say.click(self.take_text, [self.text, self.voice], self.widgets, **READS)
         self.speech.input(self.take_speech, self.speech, self.widgets, **READS)
         self.speech.clear(self.take_speech, self.speech, self.widgets, **READS)
         self.of_video.upload(self.take_film, self.of_video, self.widgets, **READS)
 
+    def _draw_typing(self) -> None:
+        with gr.Accordion(texts.TYPE_TITLE, open=False, elem_id="typing"):
+            self.text = gr.Textbox(
+                label=texts.TYPE_LABEL, max_length=voices.LONGEST, lines=3, max_lines=6, elem_id="type-text"
+            )
+            spoken = "fr-fr" if texts.language() == "fr" else "en-us"
+            choices = [(name, voice) for voice, name in voices.VOICES.items()]
+            self.voice = gr.Dropdown(choices, value=spoken, label=texts.TYPE_VOICE, elem_id="type-voice")
+            self.say = gr.Button(texts.TYPE_SAY, size="sm", elem_id="type-say")
+
+    def take_text(self, text: str, voice: str, request: gr.Request) -> dict[Any, Any]:
+        """Have typed text spoken by a synthetic voice and take that as the recording; consent and manifest say so."""
+        try:
+            visitor = self.visitors.of(request.session_hash)
+            made = voices.speak(text, voice, visitor.new("typed", ".wav"))
+            shown = self.take_speech(str(made), request)
+            made.unlink(missing_ok=True)
+            if visitor.speech is not None:
+                visitor.voice = voices.name_of(voice)
+                visitor.speech_name = f"synthetic voice, {visitor.voice}.wav"
+                shown |= {self.speech: str(visitor.speech), self.notice: self._synthetic(visitor)}
+            return shown
+        except Exception as error:
+            return {self.notice: cards.notice(explain(error))}
+
+    def _synthetic(self, visitor: Visitor) -> str:
+        assert visitor.speech is not None
+        seconds = self.studio.hear(visitor.speech, visitor.speech_name).seconds
+        return cards.notice(texts.TYPE_DONE.format(voice=visitor.voice, seconds=seconds), "good")
+
     def take_speech(self, upload: str | None, request: gr.Request, shown: bool = True) -> dict[Any, Any]:
         """Keep the recording and say how long it is, or why it cannot be used. shown: the page's player plays it."""
         if visitor := self.visitors.find(request.session_hash):
-            visitor.speech = None
+            visitor.speech, visitor.voice = None, ""
         if upload is None:
             return {self.notice: self._hint}
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from demo import texts
+from demo import cards, texts
 from demo.inputs import QUIET
 from vasa_core.errors import ControlError
 from vasa_core.types import Controls
@@ -19,9 +19,15 @@ FPS_CHOICES = (25, 40, 60)
 
 @dataclass(frozen=True)
 class Look:
-    """The panel's widgets, in the order in which `read` takes their values."""
+    """The panel's widgets, in the order in which `read` takes their values.
+
+    panel: what holds them.   preview: where a still is shown.   seen: those of the inputs that change a still.
+    """
 
     inputs: Sequence[gr.Component]
+    panel: gr.Accordion
+    preview: gr.HTML | None = None
+    seen: Sequence[gr.Component] = ()
 
 
 def build() -> Look:
@@ -30,49 +36,53 @@ def build() -> Look:
     def slider(low: float, high: float, value: float, step: float, label: str, name: str) -> gr.Slider:
         return gr.Slider(low, high, value=value, step=step, label=label, min_width=200, elem_id=name)
 
-    with gr.Accordion(texts.LOOK, open=False, elem_id="look"):
+    with gr.Accordion(texts.LOOK, open=False, elem_id="look") as panel:
+        with gr.Row(elem_classes="looking"):
+            preview = gr.HTML(cards.hint(texts.PREVIEW_NEEDS), elem_id="preview")
+            gr.HTML(cards.gaze_pad("gaze-yaw", "gaze-pitch"))
+        emotion = gr.Radio(
+            [(texts.EMOTIONS[name], name) for name in Controls.EMOTIONS],
+            value="neutral",
+            label=texts.EMOTION,
+            elem_id="emotion",
+            elem_classes="chips",
+        )
+        strength = slider(0, 1, 0.6, 0.05, texts.EMOTION_STRENGTH, "emotion-strength")
         with gr.Row():
             gaze_yaw = slider(-30, 30, 0, 1, texts.GAZE_YAW, "gaze-yaw")
             gaze_pitch = slider(-30, 30, 0, 1, texts.GAZE_PITCH, "gaze-pitch")
-        with gr.Row():
-            emotion = gr.Dropdown(
-                [(texts.EMOTIONS[name], name) for name in Controls.EMOTIONS],
-                value="neutral",
-                label=texts.EMOTION,
-                min_width=200,
-                elem_id="emotion",
-            )
-            strength = slider(0, 1, 0.6, 0.05, texts.EMOTION_STRENGTH, "emotion-strength")
-        with gr.Row():
-            head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
-            mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
-        with gr.Row():
-            blinks = slider(0, 60, 0, 1, texts.BLINKS, "blinks")
-            distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
-        with gr.Row():
-            position_x = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_X, "position-x")
-            position_y = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_Y, "position-y")
-        with gr.Row():
-            turns = [
-                slider(-20, 20, 0, 1, label, f"rotation-{axis}")
-                for label, axis in zip(texts.ROTATION, ("yaw", "pitch", "roll"), strict=True)
-            ]
         with gr.Row(equal_height=True):
-            fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
-            framing = gr.Radio(texts.FRAMINGS, value="head", label=texts.FRAMING, min_width=200, elem_id="framing")
             seed = gr.Number(
                 0, label=texts.SEED, precision=0, minimum=0, maximum=MAX_SEED, min_width=120, elem_id="seed"
             )
-        with gr.Row():
             roll = gr.Button(texts.SEED_ROLL, size="sm", min_width=120, elem_id="seed-roll")
             reset = gr.Button(texts.LOOK_RESET, size="sm", min_width=120, elem_id="look-reset")
+        with gr.Accordion(texts.LOOK_MORE, open=False, elem_id="look-more"):
+            with gr.Row():
+                head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
+                mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
+            with gr.Row():
+                blinks = slider(0, 60, 0, 1, texts.BLINKS, "blinks")
+                distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
+            with gr.Row():
+                position_x = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_X, "position-x")
+                position_y = slider(-0.5, 0.5, 0, 0.01, texts.POSITION_Y, "position-y")
+            with gr.Row():
+                turns = [
+                    slider(-20, 20, 0, 1, label, f"rotation-{axis}")
+                    for label, axis in zip(texts.ROTATION, ("yaw", "pitch", "roll"), strict=True)
+                ]
+            with gr.Row(equal_height=True):
+                fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
+                framing = gr.Radio(texts.FRAMINGS, value="head", label=texts.FRAMING, min_width=200, elem_id="framing")
 
     widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
+    seen = [gaze_yaw, gaze_pitch, emotion, strength, distance, position_x, position_y, *turns]
     widgets += [*turns, fps, seed, framing]
     neutral = [widget.value for widget in widgets]
     roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **QUIET)
     reset.click(lambda: neutral, None, widgets, **QUIET)
-    return Look(widgets)
+    return Look(widgets, panel, preview, seen)
 
 
 def build_live() -> Look:
@@ -81,7 +91,8 @@ def build_live() -> Look:
     def slider(low: float, high: float, value: float, step: float, label: str, name: str) -> gr.Slider:
         return gr.Slider(low, high, value=value, step=step, label=label, min_width=160, elem_id=f"live-{name}")
 
-    with gr.Accordion(texts.LOOK, open=True, elem_id="live-look"):
+    with gr.Accordion(texts.LOOK, open=True, elem_id="live-look") as panel:
+        gr.HTML(cards.gaze_pad("live-gaze-yaw", "live-gaze-pitch"))
         emotion = gr.Radio(
             [(texts.EMOTIONS[name], name) for name in Controls.EMOTIONS],
             value="neutral",
@@ -97,7 +108,7 @@ def build_live() -> Look:
             head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
             mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
             distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
-    return Look([emotion, strength, gaze_yaw, gaze_pitch, head_motion, mouth, distance])
+    return Look([emotion, strength, gaze_yaw, gaze_pitch, head_motion, mouth, distance], panel)
 
 
 def live_controls(values: Sequence[object]) -> Controls:

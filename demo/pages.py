@@ -32,4 +32,4 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
         return gr.Tabs(selected="verify"), path, verify.examine(path, request)
 
     tab.select(live.photo.refresh, None, live.photo.widgets, **READS)
-    create.send.click(send, None, [tabs, verify.file, verify.report], **READS)
+    create.result.send.click(send, None, [tabs, verify.file, verify.report], **READS)

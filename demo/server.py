@@ -37,6 +37,7 @@ document.documentElement.lang = language;
 Object.defineProperty(navigator, "language", { get: () => language });
 Object.defineProperty(navigator, "languages", { get: () => [language] }) }</script>
 <script src="page/live.js" defer></script>
+<script src="page/look.js" defer></script>
 <style>.nav-holder { display: none !important }
 @media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
 FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
@@ -118,9 +119,9 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     remove_abandoned()
-    visitors = Visitors()
-    os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
     studio = studio or Studio()
+    visitors = Visitors(leaving=studio.forget)
+    os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
     desk = LiveDesk(studio)
     stop = threading.Event()
     try:

@@ -12,9 +12,11 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from demo.errors import Busy
 
@@ -36,8 +38,10 @@ class Visitor:
     folder: private folder, mode 0700.
     cancel: set to stop the visitor's running work; each run brings a new event.
     photo, speech: the visitor's inputs inside `folder`, None until given; the names are those the visitor knows.
+    voice:  the synthesiser that made the speech, empty for a recording.
     face:   index of the chosen face, None for the largest.
-    result: the last finished video.   working, gone: a video is being made; the visitor has left.
+    result: the last finished video.   last: the work it came from.
+    working, gone: a video is being made; the visitor has left.
     uploads: copies that the web framework holds and that go with the visitor.
     held: files that the running work still reads.
     """
@@ -49,10 +53,12 @@ class Visitor:
     face: int | None = None
     speech: Path | None = None
     speech_name: str = ""
+    voice: str = ""
     result: Path | None = None
     uploads: set[Path] = field(default_factory=set)
     held: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
+    last: Any = None
     working: bool = False
     gone: bool = False
 
@@ -84,13 +90,21 @@ class Visitor:
 
 
 class Visitors:
-    """All open tabs. Safe to share between threads."""
+    """All open tabs. Safe to share between threads.
 
-    def __init__(self, root: Path | None = None, keep_seconds: float = KEEP_SECONDS) -> None:
+    leaving: told the folder of every visitor who leaves.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        keep_seconds: float = KEEP_SECONDS,
+        leaving: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
         self.root = root if root is not None else Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        self.keep_seconds = keep_seconds
+        self.keep_seconds, self._leaving = keep_seconds, leaving
         self._lock = threading.Lock()
         self._open: dict[str, Visitor] = {}
         self._stop = threading.Event()
@@ -142,6 +156,7 @@ class Visitors:
             shared = {path for other in self._open.values() for path in other.uploads}
         visitor.gone = True
         visitor.cancel.set()
+        self._leaving(visitor.folder)
         shutil.rmtree(visitor.folder, ignore_errors=True)
         for upload in visitor.uploads - shared:  # the same file uploaded by two people is stored once
             if self.root in upload.parents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,9 +26,11 @@ if TYPE_CHECKING:  # the real imports wait until they are needed, so that pages 
     from safety.seal import SealedVideo
     from safety.vault import Vault
     from vasa_core.pipeline import TalkingFace
+    from vasa_core.render.renderer import LiveRenderer
 
 MIN_FPS = 25
 READERS = 2  # files looked at at once: each may take hundreds of megabytes
+RENDERERS = 4  # prepared photos that are kept for previews
 READER_WAIT = 60.0  # seconds somebody waits for a free reader
 
 
@@ -126,6 +129,7 @@ class Studio:
         self._vault: Vault | None = None
         self._loading = threading.RLock()
         self._warm = False
+        self._renderers: OrderedDict[tuple[Path, int | None], LiveRenderer] = OrderedDict()
         self.line = Line()
         self._readers = threading.BoundedSemaphore(READERS)
 
@@ -172,6 +176,42 @@ class Studio:
         chosen = index if index is not None else next((i for i, other in enumerate(faces) if other.box == face.box), 0)
         return PhotoCheck(photo, face, faces, chosen)
 
+    def preview(self, path: Path, name: str, face: int | None, controls: Controls) -> bytes:
+        """A still JPEG of the portrait at rest under the controls, marked. Raises the `PhotoError` family."""
+        from safety.live import preview
+        from vasa_core.render.warp import Warp
+
+        with self.reading():
+            renderer = self._renderer_of(path, name, face)
+            silence = np.zeros(SAMPLE_RATE // 2, np.float32)
+            rest = self.core.animate(
+                Speech(silence, np.zeros((1, 1), np.int16), b"", "audio/wav", "silence"), controls.but(blinks=0.0)
+            )
+            last = len(rest) - 1
+            return preview(self.vault, renderer.draw(rest.pose[last] * 0, rest.dynamics[last], controls, Warp()))
+
+    def _renderer_of(self, path: Path, name: str, face: int | None) -> LiveRenderer:
+        """The renderer of a photo, prepared once; the last few are kept, each some 20 MB."""
+        from vasa_core.photo import load_photo
+
+        key = (path, face)
+        with self._loading:
+            if key in self._renderers:
+                self._renderers.move_to_end(key)
+                return self._renderers[key]
+        renderer = self.core.renderer(self.core.prepare(load_photo(path, name), face))
+        with self._loading:
+            self._renderers[key] = renderer
+            while len(self._renderers) > RENDERERS:
+                self._renderers.popitem(last=False)
+        return renderer
+
+    def forget(self, folder: Path) -> None:
+        """Drop what was prepared from photos in a folder: their owner has left."""
+        with self._loading:
+            for key in [key for key in self._renderers if folder in key[0].parents]:
+                del self._renderers[key]
+
     def hear(self, path: str | Path, name: str | None = None) -> Speech:
         """Read a recording, or the sound of a video. Raises the `AudioError` family."""
         from vasa_core.audio import load_speech
@@ -212,6 +252,7 @@ class Studio:
         driven: bool = False,
         badge: bool = True,
         who: str = "",
+        motion_out: Path | None = None,
         progress: Callable[[Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Creation:
@@ -223,6 +264,7 @@ class Studio:
         driven:    `speech` is a video, and the face in it gives the movement instead of the sound.
         badge:     draw the visible sign "AI-generated"; manifest and log say whether it is there.
         who:       address of the client, who gets few places in line; empty for the person at the machine.
+        motion_out: where the motion is saved, too (vasa_core.motion.file); nothing of a person is in it.
         progress:  told of every step.   cancelled: asked often; True stops the work and leaves nothing behind.
 
         Raises any `CandorError`; then no file is at `out` that was not there before.
@@ -230,6 +272,7 @@ class Studio:
         from safety.seal import seal
         from safety.tokens import issue_token
         from vasa_core.audio import load_speech
+        from vasa_core.motion.file import save_motion
         from vasa_core.photo import load_photo
         from vasa_core.pipeline import frame_count
 
@@ -279,6 +322,8 @@ class Studio:
                 progress=report,
                 cancelled=cancelled,
             )
+            if motion_out is not None:
+                save_motion(motion, motion_out, self.core.space())
             wall = watch.elapsed
         return Creation(sealed, controls.seed, watch.seconds | sealed.timings, wall, self.vault.development)
 

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
 
+from safety.badge import badge
 from safety.consent import find_record, parse_time, withdrawn_at
 from safety.errors import ConsentError, ConsentExpired, ConsentMismatch, ConsentWithdrawn
 from safety.ledger import timestamp
@@ -28,7 +28,7 @@ from vasa_core.types import FRAME_SIZE, Photo, Speech
 
 JPEG_QUALITY = 80  # 47 KB at 512 x 512; the luma mark reads at 24 standard deviations, 23.6 without the JPEG
 ASK_EVERY = 2.0  # seconds between two looks into the ledger
-SIGN = "AI-generated, live"
+PREVIEW_ID = 0  # never given to a video (safety.watermark.random_id)
 
 
 class LiveOver(ConsentError):
@@ -61,7 +61,7 @@ class LiveExit:
         mark = register_mark(vault, self.record_id, token)
         self.watermark_id = format_id(mark)
         self._mark = VideoMark(vault.mark_key).writer(mark, FRAME_SIZE, FRAME_SIZE)
-        self._sign, self._opacity = _sign()
+        self._badge = badge(FRAME_SIZE, FRAME_SIZE)
         self.frames = 0
         self.ends = clock() + seconds
         self._ask = clock() + ASK_EVERY
@@ -94,18 +94,11 @@ class LiveExit:
         if frame.shape != (FRAME_SIZE, FRAME_SIZE, 3) or frame.dtype != np.uint8:
             raise ValueError(f"a live frame is uint8 (512, 512, 3), not {frame.dtype} {frame.shape}")
         self._require_standing()
-        signed = frame.copy()
-        height, width = self._opacity.shape[:2]
-        place = signed[-height - 10 : -10, 10 : 10 + width]
-        place[:] = (place * (1 - self._opacity) + self._sign * self._opacity).astype(np.uint8)
-        i420 = rgb_to_i420(signed)
+        i420 = rgb_to_i420(frame)
+        self._badge.draw(i420)
         self._mark(i420)
-        marked = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
-        done, jpeg = cv2.imencode(".jpg", marked, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        if not done:
-            raise ValueError("the picture could not be encoded")
         self.frames += 1
-        return jpeg.tobytes()
+        return _jpeg(i420)
 
     def _require_standing(self) -> None:
         now = self._clock()
@@ -128,13 +121,22 @@ class LiveExit:
         return parse_time(body["event"]["expires_at"])
 
 
-def _sign() -> tuple[np.ndarray, np.ndarray]:
-    """The visible sign and its opacity, float32 (h, w, 3) and (h, w, 1)."""
-    scale = 4
-    board = Image.new("RGBA", (150 * scale, 22 * scale), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(board)
-    pen.rounded_rectangle((0, 0, board.width - 1, board.height - 1), 11 * scale, fill=(20, 20, 20, 190))
-    pen.ellipse((8 * scale, 8 * scale, 14 * scale, 14 * scale), fill=(255, 90, 80, 255))
-    pen.text((20 * scale, 11 * scale), SIGN, fill=(255, 255, 255, 255), anchor="lm", font_size=13 * scale)
-    small = np.asarray(board.resize((150, 22), Image.Resampling.LANCZOS), np.float32)
-    return small[..., :3], small[..., 3:] / 255
+def preview(vault: Vault, frame: np.ndarray) -> bytes:
+    """A JPEG of one still frame, uint8 (512, 512, 3) RGB, to judge a pose by before there is a consent.
+
+    It shows the face at rest, never speech; it carries the visible sign and a watermark whose id stands for no video,
+    so that a copy of it reads as a trace of this installation.
+    """
+    i420 = rgb_to_i420(frame)
+    badge(*frame.shape[:2]).draw(i420)
+    VideoMark(vault.mark_key).writer(PREVIEW_ID, *frame.shape[:2])(i420)
+    return _jpeg(i420)
+
+
+def _jpeg(i420: np.ndarray) -> bytes:
+    done, jpeg = cv2.imencode(
+        ".jpg", cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    if not done:
+        raise ValueError("the picture could not be encoded")
+    return jpeg.tobytes()

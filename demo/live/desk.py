@@ -208,9 +208,11 @@ def unheard() -> Speech:
 
 def stream_of(core: Any, controls: Controls) -> Any:
     """A stream of motion for one visitor."""
-    generator = core.generator() if hasattr(core, "generator") else core._generator()
-    if hasattr(generator, "stream"):
-        return generator.stream(controls)
-    from demo.live.windows import WindowStream
+    from demo.live.lips import LipStream
+    from vasa_core.errors import WeightsError
 
-    return WindowStream(generator)
+    generator = core.generator()
+    try:
+        return generator.stream(controls)
+    except WeightsError:  # the model that ships hears whole recordings only
+        return LipStream(generator, controls)

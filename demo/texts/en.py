@@ -31,6 +31,12 @@ SPEECH_VIDEO = "Take the sound of a video"
 SPEECH_LENGTH = "{name}: {seconds:.1f} seconds of sound."
 SPEECH_SILENT = "{name}: {seconds:.1f} seconds of silence. The portrait will only breathe and blink."
 
+TYPE_TITLE = "Or type what it should say"
+TYPE_LABEL = "Text, up to 500 characters"
+TYPE_VOICE = "Language of the synthetic voice"
+TYPE_SAY = "Use this text"
+TYPE_DONE = "Synthetic voice ({voice}), {seconds:.1f} seconds. Consent record and manifest will say so."
+
 CONSENT_STEP = "Consent"
 CONSENT_INTRO = "Who is this, and why may you let them speak? Your answer is signed and sealed into the video."
 BASIS = {
@@ -62,9 +68,13 @@ STATEMENT_BEFORE = "Choose above what entitles you to make this video."
 CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."
 
 LOOK = "Look and motion"
+LOOK_MORE = "More controls"
 GAZE_YAW = "Gaze sideways"
 GAZE_PITCH = "Gaze down"
 DISTANCE = "Distance"
+GAZE_PAD = "Gaze: point where the eyes should look"
+PREVIEW = "Preview, at rest"
+PREVIEW_NEEDS = "Add a photo to see a preview here."
 EMOTION = "Expression"
 EMOTIONS = {
     "neutral": "Neutral",
@@ -147,7 +157,11 @@ TIMING = {
 VIDEO_LABEL = "Talking video"
 DOWNLOAD_VIDEO = "Download video"
 DOWNLOAD_RECEIPT = "Consent receipt"
+DOWNLOAD_MOTION = "Motion file"
 SEND = "Verify it"
+AGAIN = "Compare with another seed"
+EARLIER_LABEL = "The take before"
+TAKE = "Seed {seed}"
 
 SAMPLES_TITLE = "Samples"
 SAMPLES_HINT = "Made earlier with this program; they play at once."

@@ -31,6 +31,12 @@ SPEECH_VIDEO = "Prendre le son d’une vidéo"
 SPEECH_LENGTH = "{name} : {seconds:.1f} secondes de son."
 SPEECH_SILENT = "{name} : {seconds:.1f} secondes de silence. Le portrait ne fera que respirer et cligner des yeux."
 
+TYPE_TITLE = "Ou tapez ce qu’il doit dire"
+TYPE_LABEL = "Texte, 500 caractères au plus"
+TYPE_VOICE = "Langue de la voix de synthèse"
+TYPE_SAY = "Utiliser ce texte"
+TYPE_DONE = "Voix de synthèse ({voice}), {seconds:.1f} secondes. Le consentement et le manifeste le diront."
+
 CONSENT_STEP = "Consentement"
 CONSENT_INTRO = (
     "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
@@ -39,7 +45,7 @@ BASIS = {
     "self": "C’est moi",
     "written-consent": "J’ai son autorisation",
     "public-domain": "Image du domaine public",
-    "synthetic": "Personne n’existe ainsi",
+    "synthetic": "Personnage inventé",
 }
 SUBJECT = {
     "self": "Votre nom",
@@ -66,9 +72,13 @@ CONSENT_TERM = (
 )
 
 LOOK = "Apparence et mouvement"
+LOOK_MORE = "Plus de réglages"
 GAZE_YAW = "Regard de côté"
 GAZE_PITCH = "Regard vers le bas"
 DISTANCE = "Distance"
+GAZE_PAD = "Regard : montrez où les yeux doivent se poser"
+PREVIEW = "Aperçu, au repos"
+PREVIEW_NEEDS = "Ajoutez une photo pour voir un aperçu ici."
 EMOTION = "Expression"
 EMOTIONS = {
     "neutral": "Neutre",
@@ -157,7 +167,11 @@ TIMING = {
 VIDEO_LABEL = "Vidéo parlante"
 DOWNLOAD_VIDEO = "Télécharger la vidéo"
 DOWNLOAD_RECEIPT = "Reçu du consentement"
+DOWNLOAD_MOTION = "Fichier de mouvement"
 SEND = "La vérifier"
+AGAIN = "Comparer avec une autre graine"
+EARLIER_LABEL = "La prise précédente"
+TAKE = "Graine {seed}"
 
 SAMPLES_TITLE = "Exemples"
 SAMPLES_HINT = "Faits auparavant avec ce programme ; ils se lancent aussitôt."

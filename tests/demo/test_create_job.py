@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from demo import texts
-from demo.create import Job
 from demo.guard import explain
+from demo.job import Job
 from demo.session import Visitors
 from demo.studio import Studio
 from safety.consent import Attestation

@@ -81,8 +81,8 @@ def test_speech_becomes_pictures_and_a_sealed_recording(
     wait_for(lambda: session.frames >= expected - 1)
     assert pictures and all(shot.jpeg[:2] == b"\xff\xd8" for shot in pictures)
     assert [shot.frame for shot in pictures] == sorted({shot.frame for shot in pictures})
-    assert session.frames == len(pictures) + session.skipped
     session.stop()
+    assert session.frames == len(pictures) + session.skipped
     assert not session.running and live.find(place.ticket) is None
     assert session.recording.controls[-1].gaze == (20, 0)
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from safety import Attestation, Vault, attest, issue_token
+from safety.badge import badge
 from safety.consent import revoke
 from safety.errors import ConsentMismatch, ConsentMissing, ConsentWithdrawn, TokenUsed
-from safety.live import ASK_EVERY, LiveExit, LiveOver
+from safety.live import ASK_EVERY, PREVIEW_ID, LiveExit, LiveOver, preview
 from safety.video_mark import VideoMark
 from safety.watermark import rgb_to_i420
 from vasa_core.types import Photo, Speech
@@ -57,8 +58,17 @@ def test_every_picture_carries_both_marks_and_a_visible_sign(opened: Opened, vau
     for picture in pictures:  # each alone, not only all together
         reading = VideoMark(vault.mark_key).read_both([rgb_to_i420(picture)])
         assert reading.agree and reading.luma.hex == leave.watermark_id
-    corner = np.abs(pictures[0][-32:-10, 10:160].astype(int) - photo.pixels[-32:-10, 10:160]).mean()
-    assert corner > 20 and leave.frames == 4
+    left, top, width, height = badge(512, 512).box
+    sign = np.s_[top : top + height, left : left + width]
+    assert np.abs(pictures[0][sign].astype(int) - photo.pixels[sign]).mean() > 20 and leave.frames == 4
+
+
+def test_a_preview_is_signed_and_marked_without_a_video_id(vault: Vault, photo: Photo) -> None:
+    picture = decoded(preview(vault, photo.pixels))
+    left, top, width, height = badge(512, 512).box
+    sign = np.s_[top : top + height, left : left + width]
+    assert np.abs(picture[sign].astype(int) - photo.pixels[sign]).mean() > 20
+    assert VideoMark(vault.mark_key).read_both([rgb_to_i420(picture)]).luma.id == PREVIEW_ID
 
 
 def test_the_stream_is_logged_when_it_begins(opened: Opened, vault: Vault) -> None:
