@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from demo import detecting
 from demo.errors import UsageError
 from demo.quiet import DEBUG, own_words_only
 from vasa_core.errors import CandorError
@@ -121,6 +122,8 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="read a file's manifest, watermark, consent and log entry")
     verify.add_argument("file", type=Path, metavar="FILE")
     verify.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    detecting.add_parser(commands)
 
     revoke = commands.add_parser("revoke", help="withdraw a consent record of this installation")
     revoke.add_argument("record_id", metavar="RECORD_ID")
@@ -242,6 +245,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {"consent": _consent, "generate": _generate, "reenact": _reenact, "verify": _verify, "revoke": _revoke}
+COMMANDS["detect"] = detecting.run
 
 
 class _Parser(argparse.ArgumentParser):

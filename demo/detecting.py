@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from demo.errors import UsageError
-from vasa_core.errors import CandorError
 
 if TYPE_CHECKING:
     from detection.batch import EXAMINER, Outcome
@@ -24,9 +23,7 @@ def add_parser(commands: Any) -> None:
     detect.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="videos, or folders of them")
     detect.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     detect.add_argument("--csv", type=Path, metavar="OUT", help="one line a file; an interrupted run goes on from it")
-    detect.add_argument(
-        "--html", type=Path, metavar="OUT", help="report to hand on; a folder when there are many files"
-    )
+    detect.add_argument("--html", type=Path, metavar="OUT", help="report to hand on; a folder for many files")
     detect.add_argument("--language", choices=("en", "fr"), default="en", help="of the HTML report (en)")
     detect.add_argument("--ray", action="store_true", help="spread the files over a Ray cluster (RAY_ADDRESS or local)")
 
@@ -76,23 +73,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def examiner() -> EXAMINER:
     """What examines one file here: provenance first, then the detector, side by side in the report."""
     from demo.studio import Studio
-    from detection.detector import Detector
 
-    studio, detector = Studio(), Detector.from_pretrained()
-
-    def examine(path: Path) -> Report:
-        return detector.examine(path, provenance=provenance(studio, path))
-
-    return examine
-
-
-def provenance(studio: Any, path: str | Path) -> dict[str, Any] | None:
-    """What manifest, watermark, consent and log say about a file; None when they cannot be asked."""
-    try:
-        facts: dict[str, Any] = studio.audit(path).to_dict()
-        return facts
-    except CandorError:
-        return None
+    return Studio().examine
 
 
 def _nobody(path: Path) -> Report:
@@ -105,9 +87,7 @@ def _html_targets(target: Path | None, files: list[Path]) -> dict[Path, Path]:
         return {}
     if len(files) == 1 and not target.is_dir():
         if not target.parent.is_dir():
-            raise UsageError(
-                f"The folder '{target.parent}' does not exist. Make it first or choose another for --html."
-            )
+            raise UsageError(f"The folder '{target.parent}' does not exist. Make it first.")
         return {files[0]: target}
     if target.exists() and not target.is_dir():
         raise UsageError(f"There are {len(files)} files; give --html the name of a folder instead of '{target}'.")

@@ -6,6 +6,7 @@ import gradio as gr
 
 from demo import cards, texts
 from demo.create import Create
+from demo.detect import Detect
 from demo.inputs import READS
 from demo.live.desk import LiveDesk
 from demo.live.page import Live
@@ -24,6 +25,8 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
             live = Live(studio, visitors, desk)
         with gr.Tab(texts.VERIFY_TAB, id="verify"):
             verify = Verify(studio, visitors)
+        with gr.Tab(texts.DETECT_TAB, id="detect"):
+            Detect(studio, visitors)
     gr.HTML(cards.footer())
 
     def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:

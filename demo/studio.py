@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from vasa_core.errors import Cancelled, ControlError
 from vasa_core.types import MAX_FPS, PLAYBACK_RATE, SAMPLE_RATE, Controls, FaceBox, Photo, Speech
 
 if TYPE_CHECKING:  # the real imports wait until they are needed, so that pages and --help are quick
+    from detection import Detector, Progress, Report
     from safety.audit import AuditReport
     from safety.consent import Attestation, ConsentRecord
     from safety.seal import SealedVideo
@@ -127,6 +128,7 @@ class Studio:
         self._home = home
         self._core: TalkingFace | None = None
         self._vault: Vault | None = None
+        self._detector: Detector | None = None
         self._loading = threading.RLock()
         self._warm = False
         self._renderers: OrderedDict[tuple[Path, int | None], LiveRenderer] = OrderedDict()
@@ -333,6 +335,25 @@ class Studio:
 
         with self.reading():
             return audit(self.vault, path)
+
+    @property
+    def detector(self) -> Detector:
+        with self._loading:
+            if self._detector is None:
+                from detection import Detector
+
+                self._detector = Detector(faces=self.core.detector)
+            return self._detector
+
+    def examine(self, path: str | Path, progress: Callable[[Progress], None] | None = None) -> Report:
+        """Judge whether a video was generated; what its traces say stands beside the score. Raises `Busy`."""
+        from safety.errors import UnreadableVideo
+
+        provenance = None
+        with suppress(UnreadableVideo):
+            provenance = self.audit(path).to_dict()
+        with self.reading():
+            return self.detector.examine(path, progress, provenance)
 
     def warm_up(self, photo: str | Path) -> None:
         """Load every model and compile every kernel by rendering a little of `photo` in memory; nothing is written."""

@@ -172,7 +172,8 @@ class Workers:
         self._ray = ray
         self._mine = not ray.is_initialized()
         if self._mine:
-            local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": count, "include_dashboard": False}
+            local: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
+            local = {} if os.environ.get("RAY_ADDRESS") else local
             ray.init(log_to_driver=False, configure_logging=False, **local)
         remote = ray.remote(max_restarts=1, max_task_retries=1)(_Worker)
         self._actors = [remote.options(num_cpus=1).remote(make) for _ in range(count)]

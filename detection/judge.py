@@ -178,8 +178,8 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
     means = said.mean(1)
     vectors = [s.sync for s in all_scores if s.sync is not None]
     vector = np.mean(vectors, axis=0) if vectors else None
-    logit = float(model.fuse(*means, vector))
-    each = model.fuse(*said, None)
+    logit = float(model.fuse(means[0], means[1], means[2], vector))
+    each = model.fuse(said[0], said[1], said[2], None)
     local = np.abs(spread) @ model.gains(False)
     # How far the mean may be off: disagreement of the members, and of the windows.
     error = float(np.hypot(local.mean(), each.std() / np.sqrt(len(each))))

@@ -1,0 +1,108 @@
+"""The Detect page: a suspect video in, a calibrated report out, with provenance first and apart."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import gradio as gr
+
+from demo import cards, texts
+from demo.guard import explain
+from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
+from demo.session import Visitors
+from demo.studio import Studio
+
+if TYPE_CHECKING:  # the real imports wait until a file is examined, so that the page is quick
+    from detection import Progress, Report
+
+FILES = "/gradio_api/file="  # where the framework serves what the visitor uploaded
+
+
+class Detect:
+    """The page's widgets and what they do. Draws itself inside the current layout.
+
+    The file field is a plain one on purpose: a video field re-encodes some files, and then the pixels are not those of
+    the suspect any more.
+    """
+
+    def __init__(self, studio: Studio, visitors: Visitors) -> None:
+        self.studio, self.visitors = studio, visitors
+        with gr.Row(elem_classes="halves"):
+            with gr.Column(min_width=320, elem_classes="left"):
+                gr.HTML(f'<p class="lead">{texts.DETECT_INTRO}</p>')
+                self.file = gr.File(
+                    label=texts.DETECT_LABEL, show_label=False, type="filepath", height=220, elem_id="detect-file"
+                )
+                gr.HTML(cards.hint(texts.DETECT_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
+                self.save = gr.DownloadButton(texts.DETECT_SAVE, visible=False, elem_id="detect-save")
+            with gr.Column(min_width=320, elem_classes="right"):
+                self.report = gr.HTML(self._empty(), elem_id="detect-report")
+        outputs = [self.report, self.save]
+        self.file.upload(self.watch, self.file, outputs, **READS)
+        self.file.clear(self.clear, None, outputs, **QUIET)
+
+    def watch(self, path: str | None, request: gr.Request) -> Iterator[tuple[str, gr.DownloadButton]]:
+        """The report on a file, with something to look at meanwhile."""
+        hidden = gr.DownloadButton(visible=False)
+        if path is None:
+            yield self._empty(), hidden
+            return
+        yield cards.empty(texts.DETECT_WAIT_TITLE, texts.DETECT_WAIT_TEXT), hidden
+        try:
+            visitor = self.visitors.of(request.session_hash)
+            visitor.uploads.add(Path(path))
+            from detection import Progress
+            from detection.html import document, fragment
+
+            for step in self._steps(Path(path)):
+                if isinstance(step, Progress):
+                    yield cards.empty(texts.DETECT_WAIT_TITLE, _so_far(step)), hidden
+                else:
+                    report = step
+            target = visitor.new("report", ".html")
+            target.write_text(document(report, texts.language()), encoding="utf-8")
+            yield (
+                fragment(report, texts.language(), f"{FILES}{quote(path)}"),
+                gr.DownloadButton(value=str(target), visible=True),
+            )
+        except Exception as error:
+            yield cards.notice(explain(error)), hidden
+
+    def clear(self) -> tuple[str, gr.DownloadButton]:
+        return self._empty(), gr.DownloadButton(visible=False)
+
+    def _steps(self, path: Path) -> Iterator[Progress | Report]:
+        """Progress as it comes and the report at last, from a thread of its own. Raises what the examination raises."""
+        from detection import Progress
+
+        said: queue.Queue[Progress | Report | BaseException] = queue.Queue()
+
+        def run() -> None:
+            try:
+                said.put(self.studio.examine(path, said.put))
+            except BaseException as error:
+                said.put(error)
+
+        threading.Thread(target=run, name="candor-detect", daemon=True).start()
+        while True:
+            step = said.get()
+            if isinstance(step, BaseException):
+                raise step
+            yield step
+            if not isinstance(step, Progress):
+                return
+
+    @staticmethod
+    def _empty() -> str:
+        return cards.empty(texts.DETECT_EMPTY_TITLE, texts.DETECT_EMPTY_TEXT)
+
+
+def _so_far(step: Progress) -> str:
+    if step.probability is None:
+        return texts.DETECT_PART.format(done=step.done)
+    return texts.DETECT_SO_FAR.format(done=step.done, probability=step.probability)
