@@ -113,7 +113,6 @@ GOALS: dict[str, Attack] = {
     "CRF 32": lambda f: recode(f, 32),
     "50 % size, CRF 23": lambda f: recode(resized(f, SIZE // 2, SIZE // 2), 23),
     "crop to 80 %, CRF 23": lambda f: recode(cropped(f, 46, 60, 408), 23),
-    "H.265 CRF 28": lambda f: recode(f, 28, "libx265"),
     "25 fps, CRF 23": lambda f: recode(_twenty_five(f), 23, fps=25),
     "mirrored, CRF 23": lambda f: recode(pixels(lambda rgb: rgb[:, ::-1])(f), 23),
     "letterbox, CRF 23": lambda f: recode(
@@ -121,6 +120,7 @@ GOALS: dict[str, Attack] = {
     ),
     "brightness +30, CRF 23": lambda f: recode(pixels(lambda rgb: cv2.convertScaleAbs(rgb, beta=30))(f), 23),
     "contrast 0.8, CRF 23": lambda f: recode(pixels(lambda rgb: cv2.convertScaleAbs(rgb, alpha=0.8, beta=25))(f), 23),
+    "H.265 CRF 28": lambda f: recode(f, 28, "libx265"),
 }
 OTHERS: dict[str, Attack] = {
     "25 % size, CRF 23": lambda f: recode(resized(f, SIZE // 4, SIZE // 4), 23),

@@ -1,6 +1,6 @@
 """The mark in the sound: what it does to a voice, what it survives, how often it would be wrong.
 
-    python -m benchmarks.sound [audibility] [attacks] [false-accepts] [--speech FOLDER] [--keys 40]
+    python -m benchmarks.sound [audibility] [attacks] [false-accepts] [--speech FOLDER] [--keys 20] [--only NAME]
 
 Recordings of FOLDER (by default the shipped samples) are marked and encoded as the seal does it (AAC, 128 kb/s), cut
 to 3, 5 and 10 s at a random place, attacked and read, alone and with 10,000 issued ids. Audibility: signal to noise;
@@ -145,12 +145,14 @@ def excerpts(sound: Sound, seconds: int, seed: int) -> Iterator[Sound]:
         yield sound[start : start + size]
 
 
-def attacks(folder: Path, _keys: int) -> None:
+def attacks(folder: Path, options: argparse.Namespace) -> None:
     mark = SoundMark(KEY)
     issued = [*map(int, np.random.default_rng(3).integers(1, 1 << 30, ISSUED)), MARK_ID]
     delivered = [coded(mark.write(sound, MARK_ID, PLAYBACK_RATE), "aac", 128) for _, sound in recordings(folder)]
     print(f"{'':26}" + "".join(f"{f'{seconds} s: alone':>14}{'registry':>10}{'score':>7}" for seconds in LENGTHS))
     for name, apply in ATTACKS.items():
+        if options.only and name not in options.only:
+            continue
         row = ""
         for seconds in LENGTHS:
             alone, helped, total, scores = 0, 0, 0, []
@@ -168,7 +170,7 @@ def attacks(folder: Path, _keys: int) -> None:
         print(f"{name:26}{row}", flush=True)
 
 
-def false_accepts(folder: Path, keys: int) -> None:
+def false_accepts(folder: Path, options: argparse.Namespace) -> None:
     """Unmarked recordings, and recordings marked with another key, whole and read with keys that marked none."""
     issued = [*map(int, np.random.default_rng(2).integers(1, 1 << 30, ISSUED))]
     known = set(issued)
@@ -179,7 +181,7 @@ def false_accepts(folder: Path, keys: int) -> None:
     for _, sound in recordings(folder):
         heard += [SoundEvidence(sound, PLAYBACK_RATE)]
         heard += [SoundEvidence(foreign.write(sound, MARK_ID, PLAYBACK_RATE), PLAYBACK_RATE)]
-    for index in range(keys):
+    for index in range(options.keys):
         mark = SoundMark(b"unused key %021d" % index)
         for evidence in heard:
             alone, reading = mark.find(evidence), mark.find(evidence, issued)
@@ -189,12 +191,12 @@ def false_accepts(folder: Path, keys: int) -> None:
             accepted += reading.found and reading.id in known
             assisted += reading.assisted
     print(
-        f"{trials} trials without a mark ({len(heard)} sounds, {keys} keys, {ISSUED} issued ids): highest score "
-        f"{max(scores):.2f}, marks claimed {marks}, ids accepted {accepted}, of these by matching {assisted}"
+        f"{trials} trials without a mark ({len(heard)} sounds, {options.keys} keys, {ISSUED} issued ids): highest "
+        f"score {max(scores):.2f}, marks claimed {marks}, ids accepted {accepted}, of these by matching {assisted}"
     )
 
 
-def audibility(folder: Path, _keys: int) -> None:
+def audibility(folder: Path, _options: argparse.Namespace) -> None:
     mark = SoundMark(KEY)
     print(f"{'':30}{'SNR dB':>8}{'noise to mask dB':>18}{'above mask':>12}{'PESQ':>7}{'PESQ of AAC 64':>16}{'CPU':>9}")
     rows = []
@@ -256,21 +258,26 @@ def noise_to_mask(plain: np.ndarray, changed: np.ndarray) -> tuple[float, float]
     return float(10 * np.log10(ratio.mean())), float((ratio > 1).mean())
 
 
-PARTS = {"audibility": audibility, "attacks": attacks, "false-accepts": false_accepts}
+PARTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "audibility": audibility,
+    "attacks": attacks,
+    "false-accepts": false_accepts,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--speech", type=Path, default=SAMPLES, help="folder of recordings")
-    parser.add_argument("--keys", type=int, default=40, help="keys tried for false accepts")
+    parser.add_argument("--keys", type=int, default=20, help="keys tried for false accepts")
+    parser.add_argument("--only", action="append", metavar="NAME", help="this attack, and others so named")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     for name in options.parts or PARTS:
         if name not in PARTS:
             parser.error(f"there is no part {name!r}; choose from {', '.join(PARTS)}")
         print(f"-- {name}")
-        PARTS[name](options.speech, options.keys)
+        PARTS[name](options.speech, options)
 
 
 if __name__ == "__main__":
