@@ -111,9 +111,9 @@ class Create:
                 raise Missing(texts.GONE)
             if visitor.working:
                 raise Missing(texts.STILL_WORKING)
-            controls, fps, whole = look.read(*panel)
+            controls, fps, whole, sign = look.read(*panel)
             controls = controls.but(seed=random.randint(0, look.MAX_SEED))
-            job = Job(self.studio, visitor, None, controls, fps, whole, _address(request), earlier=visitor.last)
+            job = Job(self.studio, visitor, None, controls, fps, whole, _address(request), sign, visitor.last)
         except Exception as error:
             yield {self.notice: cards.notice(explain(error))}
             return
@@ -147,10 +147,10 @@ class Create:
             raise Missing(texts.MISSING_SPEECH)
         attestation = consent_step.read(*form)
         self.studio.check_attestation(attestation)
-        controls, fps, whole = look.read(*panel)
+        controls, fps, whole, sign = look.read(*panel)
         if visitor.working:
             raise Missing(texts.STILL_WORKING)
-        return Job(self.studio, visitor, attestation, controls, fps, whole, who)
+        return Job(self.studio, visitor, attestation, controls, fps, whole, who, sign)
 
     def _outcome(self, job: Job, earlier: Job | None) -> dict[Any, Any]:
         if job.made is not None:
@@ -172,7 +172,7 @@ class Create:
         if visitor is None or visitor.photo is None:
             return cards.hint(texts.PREVIEW_NEEDS)
         try:
-            controls, _, _ = look.read(*panel)
+            controls, *_ = look.read(*panel)
             jpeg = self.studio.preview(visitor.photo, visitor.photo_name, visitor.face, controls)
         except Exception as error:
             return cards.notice(explain(error))

@@ -36,10 +36,11 @@ class Job:
         fps: int,
         whole: bool = False,
         who: str = "",
+        sign: bool = True,
         earlier: Job | None = None,
     ) -> None:
         self.studio, self.visitor, self.attestation = studio, visitor, attestation
-        self.controls, self.fps, self.whole, self.who = controls, fps, whole, who
+        self.controls, self.fps, self.whole, self.who, self.sign = controls, fps, whole, who, sign
         # What was attested is what lies in the fields now; the visitor may change them while the video is made.
         self.photo, self.speech, self.face = visitor.photo, visitor.speech, visitor.face
         self.names = (visitor.photo_name, visitor.speech_name)
@@ -82,6 +83,7 @@ class Job:
                 full_frame=self.whole,
                 face=self.face,
                 names=self.names,
+                badge=self.sign,
                 motion_out=self.motion,
                 progress=self._steps.put,
                 who=self.who,

@@ -75,10 +75,11 @@ def build() -> Look:
             with gr.Row(equal_height=True):
                 fps = gr.Radio(FPS_CHOICES, value=40, label=texts.SMOOTHNESS, min_width=200, elem_id="fps")
                 framing = gr.Radio(texts.FRAMINGS, value="head", label=texts.FRAMING, min_width=200, elem_id="framing")
+            sign = gr.Checkbox(True, label=texts.SIGN_SWITCH, elem_id="sign")
 
     widgets = [gaze_yaw, gaze_pitch, emotion, strength, head_motion, mouth, blinks, distance, position_x, position_y]
     seen = [gaze_yaw, gaze_pitch, emotion, strength, distance, position_x, position_y, *turns]
-    widgets += [*turns, fps, seed, framing]
+    widgets += [*turns, fps, seed, framing, sign]
     neutral = [widget.value for widget in widgets]
     roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **QUIET)
     reset.click(lambda: neutral, None, widgets, **QUIET)
@@ -143,8 +144,9 @@ def read(
     fps: int,
     seed: int | None,
     framing: str,
-) -> tuple[Controls, int, bool]:
-    """Controls, frames per second, and whether the whole photo is shown. Raises `ControlError`."""
+    sign: bool = True,
+) -> tuple[Controls, int, bool, bool]:
+    """Controls, frames per second, whether the whole photo is shown, and the visible sign. Raises `ControlError`."""
     numbers = [gaze_yaw, gaze_pitch, strength, head_motion, mouth, blinks, distance, position_x, position_y]
     numbers += [yaw, pitch, roll, fps, seed or 0]
     if not isinstance(emotion, str) or not all(isinstance(value, (int, float)) for value in numbers):
@@ -161,4 +163,4 @@ def read(
         rotation=(yaw, pitch, roll),
         seed=int(seed or 0),
     )
-    return controls, int(fps), framing == "photo"
+    return controls, int(fps), framing == "photo", sign is not False

@@ -98,6 +98,7 @@ SEED_ROLL = "New seed"
 SMOOTHNESS = "Frames a second"
 FRAMING = "Picture"
 FRAMINGS = [("Head, 512 x 512", "head"), ("Whole photo", "photo")]
+SIGN_SWITCH = "Show the sign “AI-generated” in the picture (the watermark and the signed statement always stay)"
 LOOK_RESET = "Reset"
 
 CREATE = "Create video"

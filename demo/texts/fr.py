@@ -102,6 +102,7 @@ SEED_ROLL = "Nouvelle graine"
 SMOOTHNESS = "Images par seconde"
 FRAMING = "Cadre"
 FRAMINGS = [("Tête, 512 x 512", "head"), ("Photo entière", "photo")]
+SIGN_SWITCH = "Montrer le signe « AI-generated » dans l’image (filigrane et déclaration signée restent toujours)"
 LOOK_RESET = "Réinitialiser"
 
 CREATE = "Créer la vidéo"

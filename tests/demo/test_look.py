@@ -31,13 +31,18 @@ UNTOUCHED: dict[str, Any] = {
 
 
 def test_an_untouched_panel_means_neutral_controls() -> None:
-    assert look.read(**UNTOUCHED) == (Controls(), 40, False)
+    assert look.read(**UNTOUCHED) == (Controls(), 40, False, True)
+
+
+@pytest.mark.parametrize(("given", "shown"), [(True, True), (False, False), (None, True), ("", True), (0, True)])
+def test_only_a_clear_no_leaves_the_visible_sign_out(given: Any, shown: bool) -> None:
+    assert look.read(**UNTOUCHED, sign=given)[3] is shown
 
 
 def test_every_control_arrives() -> None:
-    values = [10, -5, "Happy", 0.5, 0.4, 1.3, 20, 0.1, 0.2, -0.1, 3, 4, -6, 60, 99, "photo"]
-    controls, fps, whole = look.read(*values)  # type: ignore[arg-type]
-    assert fps == 60 and whole
+    values = [10, -5, "Happy", 0.5, 0.4, 1.3, 20, 0.1, 0.2, -0.1, 3, 4, -6, 60, 99, "photo", False]
+    controls, fps, whole, sign = look.read(*values)  # type: ignore[arg-type]
+    assert fps == 60 and whole and not sign
     assert controls == Controls(
         gaze=(10, -5),
         emotion={"happy": 0.5},
