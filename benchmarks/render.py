@@ -3,9 +3,11 @@
     python -m benchmarks.render CLIPS_DIR [--every 3]
 
 CLIPS_DIR holds videos of people who are in no training set. Inside the face, per frame: PSNR, SSIM, landmark error in
-pixels of a 512 frame, correlation of lip opening, and sharpness (variance of the Laplacian) against the true frame. Two
-baselines see the same frames: the first frame frozen, and a plain warp of the first frame to the true landmarks.
-Printed as well: CPU milliseconds per frame of the renderer alone, on one thread.
+pixels of a 512 frame, correlation of lip opening, and sharpness (variance of the Laplacian) against the true frame.
+Between parted lips: PSNR, SSIM and mean absolute error of the luma's gradient. Baselines on the same frames: the first
+frame frozen; a mesh warp that is told the same motion as Candor but has no layers (no matte, eyes or mouth); a plain
+warp of the first frame to the true landmarks, which no speech could know. Printed as well: CPU milliseconds per frame
+of the renderer alone, on one thread, by stage.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ from scipy.spatial import Delaunay
 
 from vasa_core.errors import CandorError
 from vasa_core.face.detector import FaceDetector
-from vasa_core.face.geometry import FACE_POINTS, RIGID, face_height, procrustes
+from vasa_core.face.geometry import FACE_POINTS, LOWER_LIP, RIGID, UPPER_LIP, face_height, procrustes, rotation
 from vasa_core.face.portrait import CANVAS, MARGIN, Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp, oversample
 from vasa_core.types import Controls, Photo
 
-NAMES = ("PSNR", "SSIM", "landmarks", "sharpness")
+NAMES = ("PSNR", "SSIM", "landmarks", "sharpness", "mouth PSNR", "mouth SSIM", "mouth edge")
+PARTED = 0.025  # lip opening over face height from which the inside of the mouth is compared
 CORNERS = np.array([[x, y] for x in (0, CANVAS / 2, CANVAS - 1) for y in (0, CANVAS / 2, CANVAS - 1)])
 
 
@@ -62,6 +65,49 @@ def plain_warp(portrait: Portrait, seen: np.ndarray, texture: np.ndarray) -> np.
     return Warp().draw(Delaunay(source).simplices.astype(np.int32), moved, source, texture)
 
 
+def mesh_warp(renderer: LiveRenderer, pose: np.ndarray, code: np.ndarray, texture: np.ndarray) -> np.ndarray:
+    """The photo pulled along with the face's triangles by Candor's own motion, without any layer."""
+    portrait, sheet = renderer._portrait, renderer._sheet
+    moved = renderer._space.decode(code[None])[0, :FACE_POINTS].astype(np.float64)
+    turn = portrait.attitude @ rotation(*pose[:3]) @ portrait.attitude.T
+    shift = pose[3:5].astype(np.float64) * portrait.face_width
+    placed = sheet.place(moved @ portrait.attitude.T * portrait.face_width, turn, float(np.exp(pose[5])), shift)
+    return plain_warp(portrait, placed, texture)
+
+
+def mouth_figures(true: np.ndarray, drawn: np.ndarray, seen: np.ndarray) -> list[float]:
+    """PSNR, SSIM and gradient error between the lips; NaN where they are closed. seen: (478, 3) canvas pixels."""
+    mask = np.zeros(true.shape[:2], np.uint8)
+    lips = np.concatenate([seen[UPPER_LIP, :2], seen[LOWER_LIP[::-1], :2]]) - MARGIN
+    cv2.fillPoly(mask, [np.round(lips).astype(np.int32)], 1)
+    inside = cv2.dilate(mask, np.ones((7, 7))) > 0
+    if aperture(seen) < PARTED or inside.sum() < 80:
+        return [np.nan] * 3
+    error = ((true.astype(np.float64) - drawn) ** 2)[inside].mean()
+    grey = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float64) for x in (true, drawn)]
+    soft = [cv2.GaussianBlur(x, (0, 0), 0.8) for x in grey]
+    edges = [np.stack([cv2.Sobel(x, cv2.CV_64F, 1, 0), cv2.Sobel(x, cv2.CV_64F, 0, 1)])[:, inside] / 8 for x in soft]
+    return [10 * np.log10(255**2 / error), ssim_map(*grey)[inside].mean(), np.abs(edges[0] - edges[1]).mean()]
+
+
+class Timed:
+    """An object whose `method` adds its CPU seconds to `spent`."""
+
+    def __init__(self, wrapped: object, method: str, spent: dict[str, float], stage: str) -> None:
+        self._wrapped = wrapped
+
+        def timed(*args: object) -> object:
+            started = time.thread_time()
+            result = getattr(wrapped, method)(*args)
+            spent[stage] = spent.get(stage, 0.0) + time.thread_time() - started
+            return result
+
+        setattr(self, method, timed)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._wrapped, name)
+
+
 def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Structural similarity (Wang et al., IEEE TIP 13(4), 2004) of two luma images; float64 (H, W)."""
     a, b = a.astype(np.float64), b.astype(np.float64)
@@ -80,7 +126,7 @@ def aperture(points: np.ndarray) -> float:
 
 
 def compare(true: np.ndarray, drawn: np.ndarray, seen: np.ndarray, detector: FaceDetector) -> tuple[list[float], float]:
-    """The four figures of NAMES, and the lip opening found in the drawn frame."""
+    """The figures of NAMES, and the lip opening found in the drawn frame."""
     mask = np.zeros(true.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.round(seen[:FACE_POINTS, :2] - MARGIN).astype(np.int32)), 1)
     face = mask > 0
@@ -88,23 +134,29 @@ def compare(true: np.ndarray, drawn: np.ndarray, seen: np.ndarray, detector: Fac
     grey_true, grey_drawn = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (true, drawn))
     sharp = [cv2.Laplacian(g.astype(np.float64), cv2.CV_64F)[face].var() for g in (grey_drawn, grey_true)]
     found = detector.landmarks(drawn)
-    if found is None:
-        return [10 * np.log10(255**2 / error), ssim_map(grey_true, grey_drawn)[face].mean(), np.nan, np.nan], np.nan
-    off = np.linalg.norm(found[:FACE_POINTS, :2] - (seen[:FACE_POINTS, :2] - MARGIN), axis=1).mean()
+    off = np.nan
+    if found is not None:
+        off = np.linalg.norm(found[:FACE_POINTS, :2] - (seen[:FACE_POINTS, :2] - MARGIN), axis=1).mean()
     figures = [10 * np.log10(255**2 / error), ssim_map(grey_true, grey_drawn)[face].mean(), off, sharp[0] / sharp[1]]
-    return [float(x) for x in figures], aperture(found)
+    figures += mouth_figures(true, drawn, seen)
+    return [float(x) for x in figures], np.nan if found is None else aperture(found)
 
 
-def measure(path: Path, every: int, detector: FaceDetector, space: FaceSpace) -> tuple[dict[str, np.ndarray], float]:
-    """Method -> mean figures (4 and the lip correlation) of a clip, and CPU ms per frame."""
+def measure(
+    path: Path, every: int, detector: FaceDetector, space: FaceSpace
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Method -> mean figures (those of NAMES and the lip correlation) of a clip, and CPU ms per frame by stage."""
     frames = frames_of(path, every)
     photo = Photo(frames[0], b"", "image/png", path.name)
     face, _ = detector.choose(photo.pixels)
     portrait = prepare_portrait(photo, face, detector)
-    renderer, texture, warp = LiveRenderer(portrait, space), oversample(portrait.texture), Warp()
-    rows: dict[str, list[list[float]]] = {"Candor": [], "frozen": [], "plain warp": []}
+    renderer, texture = LiveRenderer(portrait, space), oversample(portrait.texture)
+    spent: dict[str, float] = {}
+    warp = Timed(Warp(), "draw", spent, "warp")
+    renderer._eyes = [Timed(eye, "paint", spent, "eyes") for eye in renderer._eyes]
+    renderer._mouth = Timed(renderer._mouth, "paint", spent, "mouth")
+    rows: dict[str, list[list[float]]] = {"Candor": [], "frozen": [], "mesh warp": [], "plain warp": []}
     lips: dict[str, list[float]] = {name: [] for name in ("true", *rows)}
-    spent = 0.0
     for frame in frames[1:]:
         canvas = cv2.warpAffine(
             frame,
@@ -120,12 +172,13 @@ def measure(path: Path, every: int, detector: FaceDetector, space: FaceSpace) ->
         pose, code = latents(portrait, space, renderer, seen)
         started = time.thread_time()
         drawn = renderer.draw(pose, code, Controls(), warp)
-        spent += time.thread_time() - started
+        spent["whole frame"] = spent.get("whole frame", 0.0) + time.thread_time() - started
         still = portrait.texture[MARGIN:-MARGIN, MARGIN:-MARGIN]
         lips["true"].append(aperture(seen))
         for name, picture in (
             ("Candor", drawn),
             ("frozen", still),
+            ("mesh warp", mesh_warp(renderer, pose, code, texture)),
             ("plain warp", plain_warp(portrait, seen, texture)),
         ):
             figures, opening = compare(true, picture, seen, detector)
@@ -136,8 +189,10 @@ def measure(path: Path, every: int, detector: FaceDetector, space: FaceSpace) ->
         good = ~np.isnan(lips[name])
         a, b = np.array(lips["true"])[good], np.array(lips[name])[good]
         moving = len(a) > 2 and a.std() > 0 and b.std() > 1e-9
-        result[name] = np.append(np.nanmean(values, axis=0), np.corrcoef(a, b)[0, 1] if moving else np.nan)
-    return result, 1000 * spent / max(len(rows["Candor"]), 1)
+        result[name] = np.append(
+            np.ma.masked_invalid(values).mean(axis=0).filled(np.nan), np.corrcoef(a, b)[0, 1] if moving else np.nan
+        )
+    return result, {stage: 1000 * seconds / max(len(rows["Candor"]), 1) for stage, seconds in spent.items()}
 
 
 def main() -> None:
@@ -146,7 +201,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=3, help="use every n-th frame")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    space, costs = FaceSpace.from_pretrained(), list[float]()
+    space, costs = FaceSpace.from_pretrained(), list[dict[str, float]]()
     total: dict[str, list[np.ndarray]] = {}
     print(f"{'clip':<40}{'method':<12}" + "".join(f"{n:>11}" for n in (*NAMES, "lips r")))
     with FaceDetector() as detector:
@@ -163,7 +218,9 @@ def main() -> None:
     for name, collected in total.items():
         means = np.ma.masked_invalid(collected).mean(axis=0).filled(np.nan)  # nothing moves in a frozen frame
         print(f"{f'mean of {len(collected)} clips':<40}{name:<12}" + "".join(f"{x:11.3f}" for x in means))
-    print(f"renderer alone: {np.mean(costs):.1f} CPU-ms per 512 x 512 frame, one thread")
+    print("renderer alone, one thread, CPU-ms per 512 x 512 frame:")
+    for stage in costs[0] if costs else ():
+        print(f"  {stage:<12}{np.mean([c.get(stage, 0.0) for c in costs]):6.2f}")
 
 
 if __name__ == "__main__":

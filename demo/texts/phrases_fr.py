@@ -56,6 +56,9 @@ PHOTO = {
     "Something seems to cover the mouth: it will hardly move. An uncovered mouth looks better.": (
         "Quelque chose semble couvrir la bouche : elle bougera à peine. Une bouche dégagée donne mieux."
     ),
+    "Something may cover the mouth: an uncovered mouth looks better.": (
+        "Quelque chose couvre peut-être la bouche : une bouche dégagée donne mieux."
+    ),
     "The eyes are closed in this photo and will stay so; open eyes look better.": (
         "Les yeux sont fermés sur cette photo et le resteront ; des yeux ouverts donnent mieux."
     ),

@@ -46,7 +46,10 @@ class DetectorConfig:
     turned: float = 25.0  # degrees; from here to MAX_TURN the far side of the face will be guessed
     room: float = 0.03  # face sizes between the face and the picture's edge
     dark: float = 40.0  # mean luma of the face, 0..255
-    hidden_mouth: float = 0.0042  # face widths; lips that wander more from crop to crop are covered by something
+    # Face widths by which lips wander from crop to crop: from the first it is said that something may cover the mouth,
+    # from the second it is believed (statues lie between).
+    doubtful_mouth: float = 0.0045
+    hidden_mouth: float = 0.0075
     shut_eyes: float = 0.10  # height of an open eye over its width, below which both count as closed
 
 
@@ -234,9 +237,9 @@ class FaceDetector:
         covered = unrest > self.config.hidden_mouth
         face = FaceBox((left, top, right, bottom), points, yaw, pitch, roll, score, covered=covered)
         room = min(*low, *([width, height] - high)) / face.size  # negative where the picture cuts the face off
-        return replace(face, advice=self._advice(pixels, face, float(room)))
+        return replace(face, advice=self._advice(pixels, face, float(room), unrest))
 
-    def _advice(self, pixels: np.ndarray, face: FaceBox, room: float) -> str:
+    def _advice(self, pixels: np.ndarray, face: FaceBox, room: float, unrest: float) -> str:
         left, top, right, bottom = face.box
         patch = pixels[top : bottom : max(1, (bottom - top) // 64), left : right : max(1, (right - left) // 64)]
         luma = float((patch @ np.array([0.299, 0.587, 0.114])).mean())
@@ -254,6 +257,8 @@ class FaceDetector:
             sentences.append(
                 "Something seems to cover the mouth: it will hardly move. An uncovered mouth looks better."
             )
+        elif unrest > self.config.doubtful_mouth:
+            sentences.append("Something may cover the mouth: an uncovered mouth looks better.")
         elif max(eye_openness(face.landmarks[None])[0]) < self.config.shut_eyes:
             sentences.append("The eyes are closed in this photo and will stay so; open eyes look better.")
         if luma < self.config.dark:
