@@ -30,8 +30,9 @@ LOGO = (
 )
 
 
-def header() -> str:
-    """The page's name, what it does, and the way to the other language."""
+def header(warned: bool = False) -> str:
+    """The page's name, what it does, and the way to the other language. warned: of the development authority."""
+    banner = f'<p class="banner" role="note">{escape(texts.WARNING)}</p>' if warned else ""
     links = "".join(
         f'<a href="{ADDRESS[name]}" lang="{name}" hreflang="{name}"'
         f"{CURRENT if name == texts.language() else ''}>{escape(word)}</a>"
@@ -39,7 +40,7 @@ def header() -> str:
     )
     return (
         f'<header class="top">{LOGO}<h1>{texts.NAME}</h1><p>{escape(texts.TAGLINE)}</p>'
-        f'<nav class="languages" aria-label="{escape(texts.LANGUAGE)}">{links}</nav></header>'
+        f'<nav class="languages" aria-label="{escape(texts.LANGUAGE)}">{links}</nav></header>{banner}'
     )
 
 

@@ -66,7 +66,11 @@ class Create:
         with gr.Row(elem_classes="samples"):
             for sample in self.samples:
                 button = gr.Button(
-                    sample.title, icon=sample.poster, size="sm", min_width=120, elem_id=f"sample-{sample.name}"
+                    sample.named(texts.language()),
+                    icon=sample.poster,
+                    size="sm",
+                    min_width=120,
+                    elem_id=f"sample-{sample.name}",
                 )
                 self.sample_buttons.append(button)
 

@@ -34,6 +34,7 @@ SOCKETS = {"/live"}
 FOLDERS = (
     *provenance.READS,
     "/page/",
+    "/documents/",
     "/assets/",
     "/static/",
     "/svelte/",

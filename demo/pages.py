@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from typing import Any
+
 import gradio as gr
 
-from demo import cards, texts
+from demo import about, cards, texts
 from demo.create import Create
 from demo.detect import Detect
 from demo.inputs import READS
@@ -15,9 +19,14 @@ from demo.studio import Studio
 from demo.verify import Verify
 
 
+def own_authority() -> bool:
+    """Whether videos will be signed by an authority that was made here: no key of one's own is set."""
+    return not os.environ.get("CANDOR_SIGNING_KEY")
+
+
 def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
     """A header, one tab per task, and the ways between them, in the language being spoken."""
-    gr.HTML(cards.header())
+    gr.HTML(cards.header(own_authority()))
     with gr.Tabs(elem_id="tabs") as tabs:
         with gr.Tab(texts.CREATE_TAB, id="create"):
             create = Create(studio, visitors)
@@ -26,7 +35,9 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
         with gr.Tab(texts.VERIFY_TAB, id="verify"):
             verify = Verify(studio, visitors)
         with gr.Tab(texts.DETECT_TAB, id="detect"):
-            Detect(studio, visitors)
+            detect = Detect(studio, visitors)
+        with gr.Tab(texts.ABOUT_TAB, id="about"):
+            about.draw()
     gr.HTML(cards.footer())
 
     def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:
@@ -34,5 +45,13 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
         path = str(visitor.result) if visitor and visitor.result else None
         return gr.Tabs(selected="verify"), path, verify.examine(path, request)
 
+    def send_to_detect(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        visitor = visitors.find(request.session_hash)
+        path = str(visitor.result) if visitor and visitor.result else None
+        yield {tabs: gr.Tabs(selected="detect"), detect.file: path}
+        for report, save in detect.watch(path, request):
+            yield {detect.report: report, detect.save: save}
+
     tab.select(live.photo.refresh, None, live.photo.widgets, **READS)
     create.result.send.click(send, None, [tabs, verify.file, verify.report], **READS)
+    create.result.detect.click(send_to_detect, None, [tabs, detect.file, detect.report, detect.save], **READS)

@@ -40,6 +40,7 @@ class Result:
             self.save_motion = self._saver(texts.DOWNLOAD_MOTION, "download-motion")
         with gr.Row(visible=False, elem_id="result-next") as self.next:
             self.send = gr.Button(texts.SEND, size="sm", min_width=100, elem_id="send")
+            self.detect = gr.Button(texts.SEND_DETECT, size="sm", min_width=100, elem_id="send-detect")
             self.again = gr.Button(texts.AGAIN, size="sm", min_width=160, elem_id="again")
         self.use_sample = gr.Button(texts.SAMPLE_USE, size="sm", visible=False, elem_id="use-sample")
 
@@ -98,7 +99,7 @@ class Result:
             self.video: gr.Video(str(sample.clip), visible=True),
             self.caption: gr.HTML(visible=False),
             self.beside: gr.Column(visible=False),
-            self.card: gr.HTML(cards.sample_card(sample.title, sample.report()), visible=True),
+            self.card: gr.HTML(cards.sample_card(sample.named(texts.language()), sample.report()), visible=True),
             self.actions: gr.Row(visible=True),
             self.save_video: gr.DownloadButton(value=str(sample.clip), visible=True),
             self.save_receipt: gr.DownloadButton(visible=False),

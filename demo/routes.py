@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from demo.about import DOCUMENTS
 from demo.live import socket
 from demo.live.desk import LiveDesk
 from demo.provenance import PREFIX, Later, provenance
@@ -29,7 +30,14 @@ def routes(studio: Studio, visitors: Visitors, desk: LiveDesk) -> list[BaseRoute
         """Ready once the models are loaded; a load balancer sends nobody before."""
         return JSONResponse({"status": "ok" if studio.ready else "starting"}, 200 if studio.ready else 503)
 
+    async def document(request: Request) -> Response:
+        path = DOCUMENTS.get(request.path_params["name"])
+        if path is None or not path.exists():
+            return PlainTextResponse("There is no such document.", 404)
+        return FileResponse(path, media_type="text/plain; charset=utf-8")
+
     return [
+        Route("/documents/{name}", document),
         WebSocketRoute("/live", live),
         Route("/healthz", health),
         Mount(PREFIX, Later(lambda: provenance(lambda: studio.vault, studio.reading))),

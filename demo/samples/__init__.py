@@ -18,12 +18,15 @@ RECIPES = FOLDER / "recipes.json"
 class Recipe:
     """How a sample is made.
 
-    photo:  file in this folder.   voice: synthesiser and voice, such as "flite:slt" or "espeak-ng:fr".
+    title, title_fr: what visitors read, in each language.
+    photo:  file in this folder.   voice: synthesiser and voice, such as "flite:slt", "espeak-ng:fr" or "chant:en-us",
+            which is espeak-ng syllable by syllable on the notes of a tune.
     text:   what it says, in `language`.   attestation: fields of the consent record.   controls: fields of `Controls`.
     """
 
     name: str
     title: str
+    title_fr: str
     photo: str
     language: str
     voice: str
@@ -40,6 +43,10 @@ class Sample:
     name: str
     title: str
     recipe: Recipe
+
+    def named(self, language: str) -> str:
+        """The title in "en" or "fr"."""
+        return self.recipe.title_fr if language == "fr" else self.title
 
     @property
     def photo(self) -> Path:

@@ -11,35 +11,62 @@ import json
 import subprocess
 import sys
 import tempfile
+import wave
 from functools import partial
 from pathlib import Path
 
 import av
+import numpy as np
+from PIL import Image
 
 from demo import samples
 from demo.samples import FOLDER, Sample
+from demo.samples.character import draw
+from vasa_core.audio import load_speech
 from vasa_core.errors import CandorError
+from vasa_core.types import PLAYBACK_RATE
 
 VOICE_RATE, VOICE_BITS = 48_000, 64_000  # Hz and bits per second of the stored recordings
 POSTER = 320  # pixels
 WORDS_PER_MINUTE = "150"
+TUNE = (40, 60, 75, 60, 50, 70, 85, 75, 60, 70, 50, 40)  # espeak-ng pitches, 0..99
 
 
 def synthesise(sample: Sample) -> None:
     """Speak the recipe's text into the sample's AAC file."""
     program, _, voice = sample.recipe.voice.partition(":")
     with tempfile.TemporaryDirectory() as scratch:
-        wave = Path(scratch) / "voice.wav"
+        spoken = Path(scratch) / "voice.wav"
+        if program == "chant":
+            chant(sample.recipe.text, voice, spoken)
+            return _encode(spoken, sample.speech)
         if program == "flite":
-            command = ["flite", "-voice", voice, "-t", sample.recipe.text, "-o", str(wave)]
+            command = ["flite", "-voice", voice, "-t", sample.recipe.text, "-o", str(spoken)]
         else:
-            command = ["espeak-ng", "-v", voice, "-s", WORDS_PER_MINUTE, "-w", str(wave), sample.recipe.text]
+            command = ["espeak-ng", "-v", voice, "-s", WORDS_PER_MINUTE, "-w", str(spoken), sample.recipe.text]
         subprocess.run(command, check=True)
-        _encode(wave, sample.speech)
+        _encode(spoken, sample.speech)
 
 
-def _encode(wave: Path, target: Path) -> None:
-    with av.open(str(wave)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
+def chant(text: str, voice: str, out: Path) -> None:
+    """Every word on a note of a slow tune. espeak-ng's pitch control shifts the note; its rate stretches the word."""
+    parts = []
+    for number, word in enumerate(text.split()):
+        note = out.with_name(f"{number}.wav")
+        pitch = str(TUNE[number % len(TUNE)])
+        command = ["espeak-ng", "-v", voice, "-s", "80", "-p", pitch, "-w", str(note), "-z", f"{word}..."]
+        subprocess.run(command, check=True)
+        parts.append(load_speech(note))
+    sound = np.concatenate([part.playback[:, :1] for part in parts])
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(PLAYBACK_RATE)
+        file.writeframes(sound.tobytes())
+
+
+def _encode(wave_file: Path, target: Path) -> None:
+    with av.open(str(wave_file)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
         track = sink.add_stream("aac", rate=VOICE_RATE, layout="mono")
         track.bit_rate = VOICE_BITS
         resampler = av.AudioResampler("fltp", "mono", VOICE_RATE)
@@ -90,6 +117,9 @@ def main() -> int:
     args = parser.parse_args()
     chosen = samples.recipes()
     try:
+        picture = FOLDER / "rosalind.jpg"
+        if not picture.exists():
+            Image.fromarray(draw()).save(picture, quality=92)
         if not args.clips:
             for sample in chosen:
                 synthesise(sample)

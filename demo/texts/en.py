@@ -6,6 +6,7 @@ FOOTER = (
     "Photo, voice and video are removed when you close this page; the signed consent record stays with whoever runs it."
 )
 LANGUAGE = "Language"
+WARNING = "Development authority: videos made here read “unknown signer” everywhere else."
 DEVELOPMENT = (
     "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "
     "elsewhere."
@@ -160,6 +161,7 @@ DOWNLOAD_VIDEO = "Download video"
 DOWNLOAD_RECEIPT = "Consent receipt"
 DOWNLOAD_MOTION = "Motion file"
 SEND = "Verify it"
+SEND_DETECT = "Examine it"
 AGAIN = "Compare with another seed"
 EARLIER_LABEL = "The take before"
 TAKE = "Seed {seed}"
@@ -202,6 +204,78 @@ LIVE_WORDS = {
     "none": "No microphone was found. Connect one, then press Go live again.",
     "insecure": "Browsers give the microphone only to pages on https or on this computer. Open this page so.",
     "old": "This browser lacks what live mode needs. Use a current Chrome, Edge, Firefox or Safari.",
+}
+
+# About --------------------------------------------------------------------------------------------------------------
+ABOUT_TAB = "About"
+ABOUT_INTRO = (
+    "Candor makes a portrait speak, on an ordinary computer, and cannot do so without leaving evidence. It is open "
+    "source; it follows VASA-1, which Microsoft described and kept closed for fear of misuse."
+)
+ABOUT_WAY = [
+    ("Consent", "signed by you, kept in a log that only grows"),
+    ("Motion", "lips from what is said, head and eyes from how"),
+    ("Picture", "the photo is warped; mouth and eyes are drawn"),
+    ("Marks", "two invisible watermarks and a visible sign in every frame"),
+    ("Seal", "a signed C2PA manifest; the file is read back before you get it"),
+]
+ABOUT = [
+    (
+        "What it learned from",
+        [
+            "Lips: synthetic and recorded speech with the times of its sounds, and tracks of real people who talk.",
+            "Head, brows, blinks: tracks of real talkers. No photo or voice of a visitor is ever learned from.",
+            "The model card names every source.",
+        ],
+    ),
+    (
+        "What fails",
+        [
+            "Teeth and tongue are plausible, not those of the person. What the photo hides is guessed.",
+            "Strong head turns, hands or hair before the face, and very small faces look wrong.",
+            "Lips follow speech in many languages; music under the voice and shouting make them less sure.",
+            "Animals and drawings that are far from a human face are refused, and sometimes a human face is too.",
+        ],
+    ),
+    (
+        "What the evidence is worth",
+        [
+            "A valid manifest says who signed. It does not say that what you see is true.",
+            "No watermark found does not mean authentic: marks can be destroyed, and other programs leave none.",
+            "Consent is stated by the person who makes the video. Nobody checks an identity.",
+            "The detector says how likely a face is generated, and says so when it cannot tell. Its measured error rates "
+            "stand in its document.",
+        ],
+    ),
+    (
+        "If something is wrong",
+        [
+            "A video of you that you did not want: Verify shows its consent record. Whoever runs this page can withdraw it; "
+            "every copy then reads as withdrawn.",
+            "Your own consent: withdraw it with the code in your receipt, at any time.",
+            "A weakness or a misuse of the program: the security document says whom to tell.",
+        ],
+    ),
+    (
+        "What happens to your files",
+        [
+            "Photo, voice and video lie in a folder of your own and go when you close the page, after an hour at the latest.",
+            "The consent record stays: what you typed, and salted hashes of photo and recording, not the files.",
+            "The page asks no other site for anything.",
+        ],
+    ),
+]
+ABOUT_CONTACT = "Questions about this installation: {contact}"
+ABOUT_MORE = "Read more"
+DOCUMENTS = {
+    "model-card": "Model card",
+    "safety": "How consent, watermark and manifest work",
+    "threat-model": "Threat model",
+    "live": "Live mode",
+    "detection": "The detector and its error rates",
+    "security": "Report a weakness or a misuse",
+    "licence": "Licence (Apache-2.0)",
+    "samples": "Where the samples come from",
 }
 
 # Verify -------------------------------------------------------------------------------------------------------------
@@ -301,10 +375,14 @@ CONSENT_EVIDENCE = "Rests on"
 DETECT_TAB = "Detect"
 DETECT_INTRO = "Drop a suspect video. Candor looks at the faces in it and says whether they look generated, or that it cannot tell."
 DETECT_LABEL = "Video to examine"
-DETECT_PRIVATE = "The file is examined as it is, up to {megabytes} MB, and removed when you leave. Nothing is sent anywhere."
+DETECT_PRIVATE = (
+    "The file is examined as it is, up to {megabytes} MB, and removed when you leave. Nothing is sent anywhere."
+)
 DETECT_SAVE = "Save the report"
 DETECT_EMPTY_TITLE = "The report appears here"
-DETECT_EMPTY_TEXT = "Where the file says it comes from, what the detector sees over time, and how often the detector is wrong."
+DETECT_EMPTY_TEXT = (
+    "Where the file says it comes from, what the detector sees over time, and how often the detector is wrong."
+)
 DETECT_WAIT_TITLE = "Examining the faces"
 DETECT_WAIT_TEXT = "Faces are followed through the video, then judged. Ten seconds of video take a few seconds."
 DETECT_PART = "{done:.0%} read, no face to judge so far."

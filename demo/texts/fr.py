@@ -6,6 +6,7 @@ FOOTER = (
     "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
 )
 LANGUAGE = "Langue"
+WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
 DEVELOPMENT = (
     "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et "
     "« signataire inconnu » ailleurs."
@@ -170,6 +171,7 @@ DOWNLOAD_VIDEO = "Télécharger la vidéo"
 DOWNLOAD_RECEIPT = "Reçu du consentement"
 DOWNLOAD_MOTION = "Fichier de mouvement"
 SEND = "La vérifier"
+SEND_DETECT = "L’examiner"
 AGAIN = "Comparer avec une autre graine"
 EARLIER_LABEL = "La prise précédente"
 TAKE = "Graine {seed}"
@@ -213,6 +215,82 @@ LIVE_WORDS = {
     "none": "Aucun micro n’a été trouvé. Branchez-en un, puis recommencez.",
     "insecure": "Les navigateurs ne donnent le micro qu’aux pages en https ou sur cet ordinateur. Ouvrez-la ainsi.",
     "old": "Ce navigateur n’a pas ce qu’il faut pour le direct. Utilisez un Chrome, Edge, Firefox ou Safari récent.",
+}
+
+# About --------------------------------------------------------------------------------------------------------------
+ABOUT_TAB = "À propos"
+ABOUT_INTRO = (
+    "Candor fait parler un portrait, sur un ordinateur ordinaire, et ne peut pas le faire sans laisser de preuves. Son "
+    "code est ouvert ; il suit VASA-1, que Microsoft a décrit et gardé fermé par crainte des abus."
+)
+ABOUT_WAY = [
+    ("Consentement", "signé par vous, gardé dans un registre qui ne fait que grandir"),
+    ("Mouvement", "les lèvres selon ce qui est dit, tête et yeux selon la manière"),
+    ("Image", "la photo est déformée ; bouche et yeux sont dessinés"),
+    ("Marques", "deux filigranes invisibles et un signe visible dans chaque image"),
+    ("Sceau", "un manifeste C2PA signé ; le fichier est relu avant de vous parvenir"),
+]
+ABOUT = [
+    (
+        "De quoi il a appris",
+        [
+            "Les lèvres : de la parole synthétique et enregistrée, avec l’heure de chaque son, et des suivis de vraies "
+            "personnes qui parlent.",
+            "Tête, sourcils, clignements : des suivis de vrais locuteurs. Rien n’est jamais appris des visiteurs.",
+            "La fiche du modèle nomme chaque source.",
+        ],
+    ),
+    (
+        "Ce qui échoue",
+        [
+            "Dents et langue sont plausibles, pas celles de la personne. Ce que la photo cache est deviné.",
+            "Les têtes très tournées, les mains ou cheveux devant le visage et les visages très petits donnent mal.",
+            "Les lèvres suivent de nombreuses langues ; la musique sous la voix et les cris les rendent moins sûres.",
+            "Les animaux et les dessins loin d’un visage humain sont refusés, et parfois un visage humain aussi.",
+        ],
+    ),
+    (
+        "Ce que valent les preuves",
+        [
+            "Un manifeste valable dit qui a signé. Il ne dit pas que ce que l’on voit est vrai.",
+            "Aucun filigrane trouvé ne veut pas dire authentique : on peut le détruire, et d’autres programmes n’en mettent "
+            "pas.",
+            "Le consentement est déclaré par qui fait la vidéo. Personne ne vérifie d’identité.",
+            "Le détecteur dit s’il est probable qu’un visage soit généré, et le dit quand il ne sait pas. Ses taux d’erreur "
+            "mesurés sont dans son document.",
+        ],
+    ),
+    (
+        "Si quelque chose ne va pas",
+        [
+            "Une vidéo de vous dont vous ne vouliez pas : Vérifier montre son consentement. L’exploitant de cette page peut "
+            "le retirer ; chaque copie est alors signalée comme retirée.",
+            "Votre propre consentement : retirez-le avec le code de votre reçu, à tout moment.",
+            "Une faiblesse ou un abus du programme : le document de sécurité dit à qui écrire.",
+        ],
+    ),
+    (
+        "Ce que deviennent vos fichiers",
+        [
+            "Photo, voix et vidéo sont dans un dossier à vous et disparaissent quand vous fermez la page, au plus tard après "
+            "une heure.",
+            "Le consentement reste : ce que vous avez tapé, et des empreintes salées de la photo et de l’enregistrement, pas "
+            "les fichiers.",
+            "La page ne demande rien à aucun autre site.",
+        ],
+    ),
+]
+ABOUT_CONTACT = "Questions sur cette installation : {contact}"
+ABOUT_MORE = "En savoir plus"
+DOCUMENTS = {
+    "model-card": "Fiche du modèle (en anglais)",
+    "safety": "Comment marchent consentement, filigrane et manifeste (en anglais)",
+    "threat-model": "Modèle de menaces (en anglais)",
+    "live": "Le direct (en anglais)",
+    "detection": "Le détecteur et ses taux d’erreur (en anglais)",
+    "security": "Signaler une faiblesse ou un abus (en anglais)",
+    "licence": "Licence (Apache-2.0)",
+    "samples": "D’où viennent les exemples (en anglais)",
 }
 
 # Verify -------------------------------------------------------------------------------------------------------------
@@ -320,8 +398,12 @@ DETECT_LABEL = "Vidéo à examiner"
 DETECT_PRIVATE = "Le fichier est examiné tel quel, jusqu’à {megabytes} Mo, et supprimé quand vous partez. Rien n’est envoyé ailleurs."
 DETECT_SAVE = "Enregistrer le rapport"
 DETECT_EMPTY_TITLE = "Le rapport apparaît ici"
-DETECT_EMPTY_TEXT = "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
+DETECT_EMPTY_TEXT = (
+    "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
+)
 DETECT_WAIT_TITLE = "Examen des visages"
-DETECT_WAIT_TEXT = "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
+DETECT_WAIT_TEXT = (
+    "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
+)
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
 DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."

@@ -22,14 +22,14 @@ def test_every_recipe_can_be_followed() -> None:
         {sample.name for sample in found}
     ) == len(found)
     for sample in found:
-        assert sample.photo.exists() and 6 <= load_speech(sample.speech).seconds <= 12
+        assert sample.photo.exists() and 4 <= load_speech(sample.speech).seconds <= 14
         assert Attestation(**sample.recipe.attestation).basis in ("public-domain", "synthetic")
         assert Controls(**sample.recipe.controls) and sample.recipe.fps in (25, 40, 60)
 
 
 def test_samples_are_small_and_their_sources_named() -> None:
     files = [path for path in samples.FOLDER.iterdir() if path.is_file() and path.suffix != ".py"]
-    assert sum(path.stat().st_size for path in files) < 4_000_000
+    assert sum(path.stat().st_size for path in files) < 9_000_000
     sources = (samples.FOLDER / "SOURCES.md").read_text("utf-8")
     assert all(
         f"`{sample.recipe.photo}`" in sources and f"`{sample.speech.name}`" in sources for sample in samples.recipes()

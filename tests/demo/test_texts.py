@@ -18,7 +18,7 @@ from vasa_core.errors import CandorError
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("vasa_core", "safety", "detection", "demo")
-NOT_ON_PAGES = ("training", "cli.py", "batch.py", "batches.py", "detecting.py", "attesting.py")  # commands speak English
+NOT_ON_PAGES = ("training", "cli.py", "batch.py", "detecting.py", "attesting.py")  # commands speak English
 HOW = "give each an English template and a French sentence in demo/texts/phrases_fr.py"
 OTHER = {"ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "PermissionError", "AttributeError"}
 OTHER |= {"HTTPException", "KeyboardInterrupt", "ArgumentTypeError", "NotImplementedError", "StopIteration", "EOFError"}
