@@ -122,7 +122,7 @@ class Detector:
                 reader = counted.over(suspect.pictures(start, stop, deadline))
                 traces = tracker.follow(_ahead(reader))
                 listener.join()
-                sightings += [s for trace in traces if (s := _sighting(trace, model, voice[0])) is not None]
+                sightings += [_sighting(trace, model, voice[0]) for trace in traces]
                 seen = [s.scores for s in sightings if s.scores is not None]
                 running = [float(model.fuse(s.pixels.mean(), s.skin.mean(), s.motion.mean(), None)) for s in seen]
                 probability = float(sigmoid(max(running))) if running else None
@@ -193,10 +193,8 @@ def _pieces(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return out
 
 
-def _sighting(trace: Trace, model: Model, voice: np.ndarray) -> Sighting | None:
+def _sighting(trace: Trace, model: Model, voice: np.ndarray) -> Sighting:
     """Evidence and scores of one trace; what only the pictures are needed for is let go."""
-    if len(trace.times) < 3:
-        return None
     windows: list[Window] = []
     lips: Lips | None = None
     if trace.seconds >= LEAST and len(trace.times) >= LEAST_PICTURES:
