@@ -17,13 +17,14 @@ from vasa_core.motion.generator import check_samples
 from vasa_core.motion.pipeline import STEPS, MotionPipeline
 from vasa_core.motion.steering import Steering, Wishes
 from vasa_core.motion.stream import MotionStream
-from vasa_core.motion.transformer import VERSION
+from vasa_core.motion.transformer import VERSION, MotionTransformer
 from vasa_core.types import Controls, Motion
 from vasa_core.weights import FOLDER, read_weights
 
 LIVE = "motion_live"  # folder of the weights that ship
 # Gaze needs no guidance: it was taught exactly, and the published 1.0 would double every angle (docs/motion.md).
 GUIDANCE = {"audio": 0.5}
+FIRM = 0.75  # of certainty from which lips close fully
 _REST_GAP = 0.006  # face widths by which lips of the rest face may be pressed together
 
 
@@ -101,7 +102,7 @@ class DiffusionMotion:
         wishes = Steering().follow(wanted)
         made = self.pipeline(
             audio,
-            gaze=wishes.gaze,
+            gaze=wishes.aim,
             distance=np.zeros(len(audio)),
             emotion=wishes.emotion,
             blinks=wishes.blinks,
@@ -110,7 +111,7 @@ class DiffusionMotion:
             generator=torch.Generator().manual_seed(wanted[0].seed),
             progress=part(0.3, 1.0),
         )
-        return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), wishes)
+        return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), self.encoder.rest(audio), wishes)
 
     def stream(self, controls: Controls = Controls(), hop: int = 2) -> MotionStream:
         """A live talker of its own: sound in as it comes, motion out (vasa_core.motion.stream).
@@ -120,20 +121,35 @@ class DiffusionMotion:
         return MotionStream(self, controls, hop)
 
     def finish(
-        self, pose: np.ndarray, dynamics: np.ndarray, contact: np.ndarray, wishes: Wishes, first: int = 0
+        self,
+        pose: np.ndarray,
+        dynamics: np.ndarray,
+        contact: np.ndarray,
+        rest: np.ndarray,
+        wishes: Wishes,
+        first: int = 0,
     ) -> Motion:
         """What the model says, with the gains asked for and within what a body can do.
 
-        pose: (N, 6).   dynamics: (N, D).   contact: (N,) how surely the lips touch.   first: index of the first frame
-        in the whole; the very first has the photo's own pose.
+        pose: (N, 6).   dynamics: (N, D).   contact, rest: (N,) how surely the lips touch, nobody speaks.
+        first: index of the first frame in the whole; the very first has the photo's own pose.
         """
         eased = ease_in(first + len(pose), 1.0)[first:] * wishes.head
         code = lids_of(self.space, dynamics, wishes.emotion @ self._emotions())
+        code += self._turned(code, wishes.gaze - wishes.aim)
         feeling = wishes.emotion @ self._emotions()[:, self.mouth]
-        code[:, self.mouth] = feeling + wishes.mouth[:, None] * (code[:, self.mouth] - feeling)
-        pressed = contact * np.minimum(1.0, wishes.mouth)
+        gain = wishes.mouth * (1 - rest)  # a sampler's noise is no speech
+        code[:, self.mouth] = feeling + gain[:, None] * (code[:, self.mouth] - feeling)
+        pressed = np.minimum(1.0, contact / FIRM) * np.minimum(1.0, wishes.mouth)
         code = close_lips(code, pressed, self.space, self.seal, _REST_GAP)
         return Motion((pose * eased[:, None]).astype(np.float32), code.astype(np.float32))
+
+    def _turned(self, code: np.ndarray, turn: np.ndarray) -> np.ndarray:
+        """What turns the eyes of `code` (N, D) by `turn` (N, 2) degrees; shut lids do not follow."""
+        lids = code[:, [self.space.names.index(f"blink_{side}") for side in ("left", "right")]]
+        down = turn[:, 1] * (1 - np.clip(lids.max(1), 0, 1))
+        directions = (self.space.direction(f"gaze_{axis}") for axis in ("yaw", "pitch"))
+        return sum((np.outer(t, d) for t, d in zip((turn[:, 0], down), directions, strict=True)), np.zeros_like(code))
 
     def _emotions(self) -> np.ndarray:
         return self.pipeline.transformer.emotion_offset.float().numpy()
@@ -144,13 +160,17 @@ def load_pipeline(model: Path | str) -> MotionPipeline:
     from safetensors import SafetensorError
 
     try:
-        pipeline = MotionPipeline.from_pretrained(str(model), low_cpu_mem_usage=False, dtype=torch.float32)
+        transformer, found = MotionTransformer.from_pretrained(
+            str(model), subfolder="transformer", output_loading_info=True, low_cpu_mem_usage=False, dtype=torch.float32
+        )
+        if found["missing_keys"]:
+            raise KeyError(found["missing_keys"][0])
+        pipeline = MotionPipeline.from_pretrained(str(model), transformer=transformer)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise WeightsError(
             f"'{model}' does not hold a motion model ({type(error).__name__}); give a folder that "
             "vasa_core.training.motion wrote."
         ) from None
-    transformer = pipeline.transformer
     if transformer.config["version"] != VERSION:
         raise WeightsError(
             f"'{model}' is version {transformer.config['version']} of the motion model, this program reads version "

@@ -45,16 +45,22 @@ def emotion_offsets(space: FaceSpace) -> np.ndarray:
     return np.array([emotion_offset(space, {name: 1.0}) for name in Controls.EMOTIONS])
 
 
+_BLINK = (0.2, 0.65)  # lid closure from which a blink is under way, from which it is meant to be whole
+
+
 def lids_of(space: FaceSpace, code: np.ndarray, feeling: np.ndarray) -> np.ndarray:
     """Code (N, D) with lids that shut fully in a blink, however wide or narrow the emotion holds them.
 
+    A sampler's mean of blinks that come a little sooner or later is a blink that stops half-way; people's do not.
     feeling: (N, D) what the emotions added.
     """
     out = code.astype(np.float64)
     for side in ("left", "right"):
         lid = space.names.index(f"blink_{side}")
         shut = np.clip(code[:, lid] - feeling[:, lid], 0, 1)
-        out[:, lid] -= feeling[:, lid] * shut
+        meant = np.clip((shut - _BLINK[0]) / (_BLINK[1] - _BLINK[0]), 0, 1)
+        whole = shut + (1 - shut) * meant * meant * (3 - 2 * meant)
+        out[:, lid] += (whole - shut) - feeling[:, lid] * whole
     return out
 
 

@@ -42,6 +42,10 @@ class AudioEncoder(Protocol):
         """How surely the lips touch, (N, dim) -> (N,) in 0..1; zeros when the features do not tell."""
         ...
 
+    def rest(self, features: np.ndarray) -> np.ndarray:
+        """How surely nobody speaks, (N, dim) -> (N,) in 0..1; zeros when the features do not tell."""
+        ...
+
 
 def frames_of(samples: np.ndarray) -> int:
     """Motion frames that a sound (n,) lasts."""
@@ -74,6 +78,9 @@ class VisemeFeatures:
         """Bilabials that are worth believing, (N, dim) -> (N,)."""
         posteriors = np.exp(features[:, : 2 * len(VISEMES)]).reshape(-1, len(VISEMES))  # (2 N, classes)
         return closure(posteriors, len(features))
+
+    def rest(self, features: np.ndarray) -> np.ndarray:
+        return quiet(features, len(VISEMES))
 
     @torch.inference_mode()
     def log_posteriors(self, samples: np.ndarray, progress: Progress | None = None) -> np.ndarray:
@@ -130,6 +137,10 @@ class SpeechFeatures:
         """Bilabials that are worth believing, (N, dim) -> (N,)."""
         return closure(self.visemes_of(features), len(features), *_BELIEF)
 
+    def rest(self, features: np.ndarray) -> np.ndarray:
+        """Frames of silence, (N, dim) -> (N,)."""
+        return quiet(features, len(VISEMES))
+
     @staticmethod
     def visemes_of(features: np.ndarray) -> np.ndarray:
         """Viseme posteriors (2 N, classes) at VISEME_RATE in features (N, dim)."""
@@ -153,6 +164,17 @@ class SpeechFeatures:
             if progress is not None:
                 progress(min(1.0, (start + chunk) / count))
         return np.concatenate(parts)
+
+
+def quiet(features: np.ndarray, classes: int) -> np.ndarray:
+    """Silence (N,) in 0..1 from features that begin with two log-posteriors per frame and end with the prosody.
+
+    No voice and no viseme from two frames before to one after: pauses between words do not count.
+    """
+    said = np.exp(features[:, [0, classes]]).min(1) * (1 - features[:, -4])  # rest is the first viseme
+    sure = np.pad(np.clip((said - 0.5) / 0.3, 0, 1), (3, 2), mode="edge")
+    least = np.min([sure[k : k + len(features) + 2] for k in range(4)], axis=0)  # frames -1 .. N
+    return np.array(0.25 * least[:-2] + 0.5 * least[1:-1] + 0.25 * least[2:])
 
 
 def columns(heard: Heard, encoder: SpeechEncoder) -> np.ndarray:
@@ -256,6 +278,9 @@ class HubFeatures:
         return np.concatenate(parts).astype(np.float32)
 
     def contact(self, features: np.ndarray) -> np.ndarray:
+        return np.zeros(len(features))
+
+    def rest(self, features: np.ndarray) -> np.ndarray:
         return np.zeros(len(features))
 
 

@@ -215,14 +215,15 @@ class MotionPipeline(DiffusionPipeline):
         return x
 
     def _joined(self, done: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-        """`new` (1, n, M), led over from where `done` (1, held, M) ends: that position, its own pace.
+        """`new` (1, n, M), led over from where `done` (1, held, M) ends: that position, mostly its own pace.
 
         What the network says of the first new frame is off by more than a face moves in a frame; the difference fades
         over FADE frames, over FADE_MOUTH where the sound decides.
         """
-        if not done.shape[1] or new.shape[1] < 2:
+        if done.shape[1] < 2 or new.shape[1] < 2:
             return new
-        gap = (done[:, -1] + (new[:, 1] - new[:, 0]) - new[:, 0])[:, None]  # (1, 1, M)
+        pace = 0.2 * (done[:, -1] - done[:, -2]) + 0.8 * (new[:, 1] - new[:, 0])
+        gap = (done[:, -1] + pace - new[:, 0])[:, None]  # (1, 1, M)
         frame = torch.arange(new.shape[1], device=new.device)
         fades = [torch.cos(math.pi / 2 * (frame / length).clamp(max=1)) ** 2 for length in (FADE, FADE_MOUTH)]
         mouth = torch.arange(new.shape[2], device=new.device) >= FIRST_OF_MOUTH
@@ -261,7 +262,7 @@ class MotionPipeline(DiffusionPipeline):
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
 
-_SOLVER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lambda_min_clipped": -5.1, "use_lu_lambdas": True}
+_SOLVER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lambda_min_clipped": -5.1}
 
 
 def _plain(schedule: dict) -> dict:

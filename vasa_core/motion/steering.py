@@ -19,10 +19,12 @@ _EMOTIONS = len(Controls.EMOTIONS)
 class Wishes:
     """What is asked of N frames. gaze: (N, 2) degrees.   emotion: (N, 8) strengths.   blinks: (N,) a minute.
 
-    head, mouth: (N,) gains.
+    head, mouth: (N,) gains.   aim: (2,) degrees, the gaze that was asked for first. The model is told that one, since
+    no face it learned from changed its aim; what is asked later is added to it.
     """
 
     gaze: np.ndarray
+    aim: np.ndarray
     emotion: np.ndarray
     blinks: np.ndarray
     head: np.ndarray
@@ -38,6 +40,7 @@ class Steering:
     def __init__(self) -> None:
         self._fast: np.ndarray | None = None  # (13,) first stage of the glide
         self._slow: np.ndarray | None = None
+        self._aim = np.zeros(2)
 
     def follow(self, wanted: Sequence[Controls]) -> Wishes:
         """The next len(wanted) frames."""
@@ -48,13 +51,13 @@ class Steering:
             if controls is not last:  # usually the same for many frames
                 target, last = _as_row(controls), controls
             if self._fast is None or self._slow is None:
-                start = target.copy()
+                start, self._aim = target.copy(), target[:2].copy()
                 start[:2] = start[5:] = 0
                 self._fast, self._slow = start.copy(), start.copy()
             self._fast = target + keep * (self._fast - target)
             self._slow = self._fast + keep * (self._slow - self._fast)
             rows[i] = self._slow
-        return Wishes(rows[:, :2], rows[:, 5:], rows[:, 2], rows[:, 3], rows[:, 4])
+        return Wishes(rows[:, :2], self._aim, rows[:, 5:], rows[:, 2], rows[:, 3], rows[:, 4])
 
 
 def _as_row(controls: Controls) -> np.ndarray:

@@ -59,7 +59,7 @@ class MotionStream:
         self._planned = min(PLANNED, model.config["window"] - OVERLAP - hop)
         self._noise = torch.randn(hop + self._planned, model.motion_mean.shape[0], generator=self._random)
         self._heard = np.zeros((0, generator.encoder.dim), np.float32)  # their features, and those still to be answered
-        self._wishes = np.zeros((0, 13), np.float32)  # gaze, distance, emotion, blinks of the frames in _motion
+        self._wishes = np.zeros((0, 12), np.float32)  # gaze, distance, emotion, blinks of the frames in _motion
         self._scheduler = generator.pipeline.fresh_scheduler()
         self._over = False
 
@@ -103,17 +103,18 @@ class MotionStream:
         model = pipeline.transformer
         past = len(self._motion)
         wishes = self._steering.follow([self._controls] * count)
-        told = np.column_stack([wishes.gaze, np.zeros(count), wishes.emotion, wishes.blinks, np.zeros(count)])
+        aim = np.tile(wishes.aim, (count, 1))
+        told = np.column_stack([aim, np.zeros(count), wishes.emotion, wishes.blinks])  # (count, 12)
         self._wishes = np.concatenate([self._wishes, told.astype(np.float32)])
         track = self._track(past + count)
         clean = pipeline.window(self._motion, track, self._noise, self._scheduler, {}, self.steps)[:count]
         made = clean * model.motion_std + model.motion_mean
         made[:, POSE_DIM:] += track.offset[past : past + count]
         raw = made.numpy()
-        recent = self._heard[max(0, past - _HEARD_FOR_CONTACT) :]
+        recent = self._heard[max(0, past - _HEARD_FOR_CONTACT) : past + count]
         at = past - max(0, past - _HEARD_FOR_CONTACT)
-        contact = generator.encoder.contact(recent)[at : at + count]
-        out = generator.finish(raw[:, :POSE_DIM], raw[:, POSE_DIM:], contact, wishes, self.frames)
+        contact, rest = (tell(recent)[at:] for tell in (generator.encoder.contact, generator.encoder.rest))
+        out = generator.finish(raw[:, :POSE_DIM], raw[:, POSE_DIM:], contact, rest, wishes, self.frames)
         self.frames += count
         self._motion = torch.cat([self._motion, clean])
         drop = max(0, len(self._motion) - self._keep)
@@ -128,5 +129,5 @@ class MotionStream:
         told = self._wishes[rows]
         names = {"gaze": told[:, :2], "distance": told[:, 2:3], "emotion": told[:, 3:11], "blinks": told[:, 11:12]}
         track = self._generator.pipeline.track(self._heard[rows], names)
-        track.known[len(self._heard) :, 0] = False
+        track.known[known:, 0] = False
         return track

@@ -104,7 +104,7 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
         dropout: float = 0.1,
         reach: int = 4,  # frames to each side that the convolution sees
         train_steps: int = 1000,
-        version: int = VERSION,
+        version: int = 1,  # of the weights; what a file without this entry is
     ) -> None:
         super().__init__()
         motion_dim = POSE_DIM + dynamics_dim
@@ -132,7 +132,7 @@ class MotionTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the o
         """A fresh model of one of SIZES. Raises ValueError for another name."""
         if size not in SIZES:
             raise ValueError(f"no size '{size}'; choose one of {', '.join(SIZES)}")
-        return cls(**asdict(SIZES[size]), dynamics_dim=dynamics_dim, audio_dim=audio_dim, **options)
+        return cls(**asdict(SIZES[size]), dynamics_dim=dynamics_dim, audio_dim=audio_dim, version=VERSION, **options)
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Clean motion of a noisy window.

@@ -299,7 +299,7 @@ def train(
     model = MotionTransformer.of_size(
         config.size, space.dim, corpus.spoken[0].audio.shape[1], features=corpus.features, dropout=config.dropout
     )
-    normalise(model, corpus.spoken)
+    normalise(model, corpus.spoken + corpus.real)
     model.emotion_offset.copy_(torch.from_numpy(emotion_offsets(space)))
     optimiser = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
     schedule = DDPMScheduler(**TRAINING_SCHEDULE)
@@ -386,21 +386,25 @@ def main() -> None:
     parser.add_argument("--size", choices=sorted(SIZES), default=TrainingConfig.size)
     parser.add_argument("--steps", type=int, default=TrainingConfig.steps)
     parser.add_argument("--batch", type=int, default=TrainingConfig.batch)
+    parser.add_argument("--rate", type=float, default=TrainingConfig.rate, help="learning rate at its highest")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="pipeline to start from when there is no checkpoint")
     parser.add_argument("--export", type=Path, help="folder to write the pipeline with the averaged weights to")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = TrainingConfig(size=options.size, steps=options.steps, batch=options.batch, seed=options.seed)
+    config = TrainingConfig(
+        size=options.size, steps=options.steps, batch=options.batch, rate=options.rate, seed=options.seed
+    )
     folder = options.corpus / options.size
     folder.mkdir(parents=True, exist_ok=True)
     start = MotionPipeline.from_pretrained(str(options.start)).transformer if options.start else None
     model = train(MotionCorpus.load(options.corpus), config, folder, FaceSpace.from_pretrained(), start)
     if options.export:
-        MotionPipeline.of(model.half()).save_pretrained(
-            options.export
-        )  # changes no latent by more than the tracker sees
+        # Half precision changes no latent by more than a tracker sees.
+        MotionPipeline.of(model.half()).save_pretrained(options.export)
+        for path in options.export.rglob("*.safetensors"):
+            path.chmod(0o644)  # safetensors writes files that only their owner can read
         print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters in {options.export}")
 
 
