@@ -161,7 +161,8 @@ def attacks(options: argparse.Namespace) -> None:
     for name, plain in clips(options):
         names.append(name)
         delivered.append(encoded(mark(plain), 18))
-        strangers.append(encoded(plain, 18))
+        if not options.only or SPLICE in options.only:
+            strangers.append(encoded(plain, 18))
     print(f"{len(names)} clips: {', '.join(names)}")
     for attack, apply in {**GOALS, **OTHERS, SPLICE: None}.items():
         if options.only and attack not in options.only:
