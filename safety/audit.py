@@ -144,7 +144,7 @@ def _open(vault: Vault, path: Path) -> tuple[ManifestReading, Sample]:
         manifest = ManifestReading("none")
         if mime is not None:
             with path.open("rb") as file:
-                manifest = vouch(vault, path, ManifestSigner(vault.authority).read(file, mime))
+                manifest = vouch(vault, path, mime, ManifestSigner(vault.authority).read(file, mime))
     except OSError as error:
         raise UnreadableVideo(f"{path.name} cannot be read ({error.strerror}). Check the path.") from error
     try:

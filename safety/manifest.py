@@ -150,14 +150,17 @@ class ManifestSigner:
             raise SigningFailed(f"The manifest could not be signed ({cause}). No file was written.") from error
         return signed.getvalue()
 
-    def read(self, file: BinaryIO, mime: str) -> ManifestReading:
-        """The manifest inside an open file; never raises for content."""
+    def read(self, file: BinaryIO, mime: str, store: bytes | None = None) -> ManifestReading:
+        """The manifest inside an open file; never raises for content.
+
+        store: a manifest store to check the file against, in place of the one inside it.
+        """
         try:
-            with c2pa.Reader(mime, file, context=self._context) as reader:
+            with c2pa.Reader(mime, file, store, context=self._context) as reader:
                 reading = _reading(reader)
             if reading.signed_at and self._stamps is not None:
                 file.seek(0)
-                with c2pa.Reader(mime, file, context=self._stamps) as reader:
+                with c2pa.Reader(mime, file, store, context=self._stamps) as reader:
                     trusted = "timeStamp.trusted" in _codes(reader, "success")
                 reading = replace(reading, time_stamp="trusted" if trusted else "unknown")
             return reading

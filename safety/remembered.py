@@ -13,7 +13,6 @@ from sqlalchemy import select
 from safety.errors import LedgerError
 from safety.ledger.log import stored_bytes
 from safety.manifest import ManifestReading, ManifestSigner
-from safety.manifest_box import manifest_store
 from safety.tables import manifests
 from safety.vault import Vault
 
@@ -54,10 +53,11 @@ def recover(vault: Vault, mark_id: str) -> dict[str, Any] | None:
     }
 
 
-def vouch(vault: Vault, path: Path, reading: ManifestReading) -> ManifestReading:
-    """Trusted again, when a signer's certificate has expired and the log has seen this very manifest before it did.
+def vouch(vault: Vault, path: Path, mime: str, reading: ManifestReading) -> ManifestReading:
+    """Trusted again, when a signer's certificate has expired and the log has seen the manifest before it did.
 
-    Certificates end; the log entry does not. The file's content must still fit the manifest (else it were not "Valid").
+    Certificates end; the log entry does not. The file is checked against the manifest that the ledger remembers, never
+    against the one inside it: that one may be anybody's, with our ids copied into it.
     """
     if reading.state != "Valid" or "signingCredential.expired" not in reading.failures:
         return reading
@@ -66,15 +66,27 @@ def vouch(vault: Vault, path: Path, reading: ManifestReading) -> ManifestReading
         return reading
     try:
         entries = vault.ledger.entries("output", mark_id)
-        if not entries or not _is_logged(vault, entries[-1].body, mark_id, path.read_bytes()):
+        if not entries:
             return reading
-        vault.ledger.prove(entries[-1].position)
+        own = _check(vault, path, mime, reading, entries[-1].body, mark_id)
+        if own is not None:
+            vault.ledger.prove(entries[-1].position)
+            return replace(own, state="Trusted", ours=True)
     except LedgerError:
-        return reading  # the look-up of the log names it
-    return replace(reading, state="Trusted", ours=True)
+        pass  # the look-up of the log names it
+    return reading
 
 
-def _is_logged(vault: Vault, body: dict[str, Any], mark_id: str, data: bytes) -> bool:
-    if "manifest_sha256" in body:
-        return manifest_store(data) == remembered_store(vault, mark_id)
-    return hashlib.sha256(data).hexdigest() == body.get("file_sha256")
+def _check(
+    vault: Vault, path: Path, mime: str, reading: ManifestReading, body: dict[str, Any], mark_id: str
+) -> ManifestReading | None:
+    if "manifest_sha256" not in body:  # of before manifests were hashed into the log: the file as it was, or nothing
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == body.get("file_sha256")
+        return reading if same else None
+    store = remembered_store(vault, mark_id)
+    if not store:
+        return None
+    with path.open("rb") as file:
+        own = ManifestSigner(vault.authority).read(file, mime, store)
+    intact = own.state == "Valid" and "signingCredential.expired" in own.failures
+    return own if intact and own.label == body.get("manifest_label") else None

@@ -19,7 +19,8 @@ from benchmarks.hostile import mutations
 from safety import SealedVideo, Vault, attest, audit, issue_token, seal
 from safety.attestation import Attestation
 from safety.audit import AuditReport, _open
-from safety.authority import _authority, _name, _usage
+from safety.authority import _authority, _name, _usage, generated_authority
+from safety.declaration import Declaration
 from safety.errors import SigningFailed, UnreadableVideo
 from safety.keys import private_pem
 from safety.manifest import ManifestSigner
@@ -28,6 +29,7 @@ from tests.safety.helpers import moving, remux
 from tests.safety.test_witnesses import hostile
 from vasa_core.types import Photo, Speech
 
+FORGED = Declaration("", "record", "00" * 32, "11" * 32, "22" * 32, "synthetic", 3, "33" * 32)
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -67,11 +69,10 @@ def test_mutated_files_end_in_a_reading_or_a_named_error(sealed: tuple[Vault, Se
     assert isinstance(audit(vault, video.path), AuditReport)
 
 
-def short_lived(vault: Vault, seconds: float) -> bytes:
-    """Key, leaf and root in PEM; the leaf ends soon."""
-    keys = vault.home / "keys"
-    root_key = serialization.load_pem_private_key((keys / "root.key").read_bytes(), password=None)
-    root = x509.load_pem_x509_certificate((keys / "root.pem").read_bytes())
+def short_lived(files: dict[str, bytes], seconds: float) -> bytes:
+    """Key, leaf and root in PEM; the leaf ends soon. files: the root's "root.key" and "root.pem"."""
+    root_key = serialization.load_pem_private_key(files["root.key"], password=None)
+    root = x509.load_pem_x509_certificate(files["root.pem"])
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     leaf = (
@@ -97,11 +98,25 @@ def test_the_log_vouches_for_what_was_signed_before_a_certificate_ended(
     vault: Vault, attestation: Attestation, photo: Photo, speech: Speech, tmp_path: Path
 ) -> None:
     lasting = vault.authority
-    bundle = short_lived(vault, 8)
-    vault.authority = _authority(bundle, bundle, development=True)
+    root = {name: (vault.home / "keys" / name).read_bytes() for name in ("root.key", "root.pem")}
+
+    def at_the_last_moment(stage: str, _: float) -> None:
+        if stage == "signing":  # the certificate need not live longer than signing and checking take
+            bundle = short_lived(root, 8)
+            vault.authority = _authority(bundle, bundle, development=True)
+
     token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
-    video = seal(vault, token, photo, speech, moving(photo.pixels, 25), out=tmp_path / "v.mp4", fps=25)
-    ends = x509.load_pem_x509_certificates(bundle)[0].not_valid_after_utc
+    frames, told = moving(photo.pixels, 25), at_the_last_moment
+    video = seal(vault, token, photo, speech, frames, out=tmp_path / "v.mp4", fps=25, progress=told)
+    # A stranger writes our ids into a manifest of his and puts ours, as the ledger knows it, into the file as well.
+    named = ManifestSigner(vault.authority).read(io.BytesIO(video.path.read_bytes()), "video/mp4")
+    claimed = replace(FORGED, watermark_id=video.watermark_id, clip_id=named.clip["clip_id"])
+    stripped = remux(video.path, tmp_path / "stripped.mp4").read_bytes()
+    theirs = short_lived(generated_authority(), 8)
+    stranger = ManifestSigner(_authority(theirs, theirs, development=True))
+    forged = tmp_path / "forged.mp4"
+    forged.write_bytes(stranger.sign(stripped, "t", photo, speech, claimed))
+    ends = x509.load_pem_x509_certificates(theirs)[0].not_valid_after_utc  # later than that of our own
     time.sleep(max(0.0, (ends - utc_now()).total_seconds()) + 1.1)
     with pytest.raises(SigningFailed):  # nothing is signed with a certificate that has ended
         again = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
@@ -109,6 +124,9 @@ def test_the_log_vouches_for_what_was_signed_before_a_certificate_ended(
     vault.authority = replace(lasting)
     assert ManifestSigner(lasting).read(io.BytesIO(video.path.read_bytes()), "video/mp4").state == "Valid"
     assert (audit(vault, video.path).manifest.state, audit(vault, video.path).verdict) == ("Trusted", "sealed")
+    assert ManifestSigner(lasting).read(io.BytesIO(forged.read_bytes()), "video/mp4").label == named.label
+    report = audit(vault, forged)
+    assert report.manifest.state == "Valid" and "foreign_signer" in {item.code for item in report.contradictions}
     with vault.ledger.transaction() as connection:  # a ledger that remembers another manifest vouches for nothing
         connection.exec_driver_sql("UPDATE manifests SET store = ?", (b"other",))
     report = audit(vault, video.path)
