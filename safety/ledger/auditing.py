@@ -24,6 +24,8 @@ from safety.tables import (
     log_heads,
     log_nodes,
     log_state,
+    manifests,
+    picture_prints,
     sound_prints,
     tokens,
     watermark_ids,
@@ -211,14 +213,28 @@ def _check_marks(
             if stated != (row.record_id, row.key_id):
                 text = f"Watermark id {mark_id} was moved to another consent record or key."
                 yield Finding("mark_changed", text, position)
-    prints = {f"{row.watermark_id:08x}": stored_bytes(row.print) for row in reading.execute(select(sound_prints))}
-    for mark_id, entry in outputs.items():
-        kept = hashlib.sha256(prints[mark_id]).hexdigest() if mark_id in prints else None
-        if bodies.get(entry.position, {}).get("sound_sha256") != kept:
-            text = f"The remembered sound of video {mark_id} was changed."
-            yield Finding("sound_changed", text, entry.position)
+    yield from _check_kept(reading, outputs, bodies)
     spent = Counter(bodies.get(entry.position, {}).get("token_sha256") for entry in marks.values())
     unused = {row.token_hash for row in reading.execute(select(tokens)) if row.used_at is None}
     for token, times in spent.items():
         if times > 1 or token in unused:
             yield Finding("token_reopened", f"The one-time token {str(token)[:8]}... was made usable again.")
+
+
+def _check_kept(
+    reading: Connection, outputs: dict[str, LogEntry], bodies: dict[int, dict[str, Any]]
+) -> Iterator[Finding]:
+    """What the ledger keeps of a video beside the log (sound, pictures, manifest), against the hashes in the log."""
+    for name, table, column, code in (
+        ("sound", sound_prints, sound_prints.c.print, "sound_changed"),
+        ("pictures", picture_prints, picture_prints.c.print, "pictures_changed"),
+        ("manifest", manifests, manifests.c.store, "manifest_changed"),
+    ):
+        rows = reading.execute(select(table.c.watermark_id, column))
+        kept = {f"{mark_id:08x}": hashlib.sha256(stored_bytes(data)).hexdigest() for mark_id, data in rows}
+        for mark_id, entry in outputs.items():
+            body = bodies.get(entry.position, {})
+            if name == "manifest" and "manifest_sha256" not in body:
+                continue  # kept before its hash was logged
+            if body.get(f"{name}_sha256") != kept.get(mark_id):
+                yield Finding(code, f"The remembered {name} of video {mark_id} was changed.", entry.position)
