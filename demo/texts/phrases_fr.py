@@ -176,6 +176,8 @@ CONSENT = {
     "The distribution {} is unknown; choose one of {}.": "La diffusion {0} est inconnue ; choisissez parmi {1}.",
     "Languages are up to {} tags such as en or fr-CA; correct the list.": "Les langues sont au plus {0} codes comme en ou fr-CA ; corrigez la liste.",
     "There are no phrases in {}; choose one of {}.": "Il n’y a pas de mots en {0} ; choisissez parmi {1}.",
+    "CANDOR_TIMESTAMP_URL is no web address. Give one that starts with http:// or https://.": "CANDOR_TIMESTAMP_URL n’est pas une adresse web. Donnez-en une qui commence par http:// ou https://.",
+    "CANDOR_TIMESTAMP_ANCHOR is no PEM certificate. Give the authority's root.": "CANDOR_TIMESTAMP_ANCHOR n’est pas un certificat PEM. Donnez la racine de l’autorité.",
     "These words were answered already. Ask for new ones.": "Ces mots ont déjà servi. Demandez-en d’autres.",
     "These words were not asked for here, or newer ones have replaced them. Ask again.": "Ces mots n’ont pas été demandés ici, ou d’autres les ont remplacés. Demandez-en de nouveaux.",
     "These words are more than half an hour old. Ask for new ones.": "Ces mots ont plus d’une demi-heure. Demandez-en d’autres.",
