@@ -1,9 +1,10 @@
-# Four verbs. Everything they need lands in .venv; the first time takes minutes, later ones start at once.
-.PHONY: run test check lint bench clean setup
+# Everything the verbs need lands in .venv; the first time takes minutes, later ones start at once.
+.PHONY: run test check lint bench train-detector bench-detector clean setup
 
 # Benchmarks that need nothing, and those that need a folder of clips and speech: make bench DATA=folder
 BENCHMARKS = pipeline startup faces watermark
 DATA_BENCHMARKS = render:$(DATA)/clips/dev lipsync:$(DATA)
+TAKES = .cache/detection/takes
 
 run: ## install what is missing, then serve the app on 127.0.0.1:7860
 	@scripts/setup.sh run
@@ -26,8 +27,19 @@ bench: ## print the published figures; DATA=folder adds those that need clips an
 	@if [ -n "$(DATA)" ]; then for pair in $(DATA_BENCHMARKS); do \
 	  printf '\n== %s\n' "$${pair%%:*}"; .venv/bin/python -m "benchmarks.$${pair%%:*}" "$${pair#*:}" || exit 1; done; fi
 
+train-detector: ## DATA=folder: build the detector's training set, train it, compare its figures with the last ones
+	@scripts/setup.sh test
+	@test -n "$(DATA)" || { echo "Give the data: make train-detector DATA=folder"; exit 2; }
+	.venv/bin/python -m detection.training.build $(DATA) -o $(TAKES) --renew
+	.venv/bin/python -m detection.training.train $(TAKES)
+	.venv/bin/python -m benchmarks.detection held-out $(TAKES)
+
 setup:
 	@scripts/setup.sh run
+
+bench-detector: ## DATA=folder: every published figure of the detector (the set of train-detector is needed)
+	@for what in held-out probes adversarial; do .venv/bin/python -m benchmarks.detection $$what $(TAKES) || exit 1; done
+	@for what in files robustness speed; do .venv/bin/python -m benchmarks.detection $$what $(DATA) || exit 1; done
 
 clean: ## remove what was built, the virtual environment included
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build out .gradio

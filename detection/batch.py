@@ -175,7 +175,7 @@ class Workers:
             local: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
             local = {} if os.environ.get("RAY_ADDRESS") else local
             ray.init(log_to_driver=False, configure_logging=False, **local)
-        remote = ray.remote(max_restarts=1, max_task_retries=1)(_Worker)
+        remote = ray.remote(max_restarts=-1, max_task_retries=1)(_Worker)
         self._actors = [remote.options(num_cpus=1).remote(make) for _ in range(count)]
 
     def __enter__(self) -> Workers:

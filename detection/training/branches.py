@@ -19,10 +19,10 @@ from vasa_core.types import MOTION_RATE
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int = 300
+    steps: int = 120
     batch: int = 32  # windows
     crops: int = 1  # of a window per step
-    rate: float = 2e-3  # AdamW, one-cycle
+    rate: float = 3e-3  # AdamW, one-cycle
     decay: float = 0.02
     erase: float = 0.35  # probability that a rectangle of a crop is greyed
     motion_steps: int = 500

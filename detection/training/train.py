@@ -228,6 +228,8 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
         "generated_called_generated": round(float((scores[own] >= generated).mean()), 4),
         "generated_called_authentic": round(float((scores[own] <= authentic).mean()), 4),
     }
+    heard = [float(r["sync"][0]) for r in rows if r["sync"] is not None and r["take"].kind == "real"]
+    values["sync_real"] = [round(float(np.quantile(heard, q)), 2) for q in (0.05, 0.95)] if heard else [0.0, 1.0]
     facts |= {
         "members": FOLDS,
         "pixels": PixelConfig().to_dict(),
