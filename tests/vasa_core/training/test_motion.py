@@ -21,19 +21,9 @@ from vasa_core.motion.features import HubFeatures, VisemeFeatures, load_encoder
 from vasa_core.motion.pipeline import MotionPipeline
 from vasa_core.motion.transformer import CONDITIONS, Conditions, MotionTransformer
 from vasa_core.motion.visemes import VISEMES
-from vasa_core.training.motion import (
-    Criterion,
-    MotionCorpus,
-    Spreads,
-    TrainingConfig,
-    Windows,
-    batch,
-    learning_rate,
-    normalise,
-    spread_of_change,
-    train,
-)
+from vasa_core.training.motion import Criterion, learning_rate, normalise, spread_of_change, train
 from vasa_core.training.motion_corpus import MotionTrack, load_motion, save_tracks, spoken_tracks, statistics
+from vasa_core.training.motion_windows import MotionCorpus, Spreads, TrainingConfig, Windows, batch
 from vasa_core.training.speech_corpus import Utterance
 from vasa_core.training.talker import Talker
 from vasa_core.training.visemes import CorpusMissing
