@@ -1,4 +1,4 @@
-"""The app in a real Chromium: page, sample, first video, live delay, a crowd. `python -m benchmarks.app [--live SECONDS] [--crowd N]`
+"""The app in a real Chromium: page, sample, first video, live delay, a crowd. `python -m benchmarks.app`
 
 Needs Chromium (CHROMIUM, or on the path) and what requirements-dev.txt installs. The microphone is Chromium's fake one,
 playing a sample's voice. Live delay: from the middle of the sound that a picture belongs to, as it left the microphone,
@@ -141,9 +141,8 @@ def crowd(app: App, count: int) -> None:
     with ThreadPoolExecutor(count) as pool:
         answers = list(pool.map(call, range(count)))
     failed = sum(code != 200 for code, _ in answers)
-    print(
-        f"{count} visitors at once     {max(seconds for _, seconds in answers):6.1f} s for the slowest, {failed} refused"
-    )
+    slowest = max(seconds for _, seconds in answers)
+    print(f"{count} visitors at once     {slowest:6.1f} s for the slowest, {failed} refused")
 
 
 if __name__ == "__main__":

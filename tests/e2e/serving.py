@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60.0  # generous: the machine may be busy
+START_SECONDS = 180.0  # generous: the machine may be busy
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Intruder:
     def __init__(self, app: App) -> None:
         self.http = httpx.Client(base_url=app.url, timeout=60, headers={"connection": "close"})
         self.config = self.http.get("config").json()
+        english = self.config["page"][""]["dependencies"]  # the French page has the same handlers once more
+        self.config["dependencies"] = [entry for entry in self.config["dependencies"] if entry["id"] in english]
         self.session = secrets.token_hex(6)
 
     def handler(self, name: str) -> dict[str, Any]:
@@ -122,6 +124,15 @@ def test_a_form_without_photo_and_speech_makes_nothing(app: App, intruder: Intru
     before = app.videos()
     answer = intruder.join("make", [*NEEDED, *intruder.defaults(intruder.handler("make"))[len(NEEDED) :]])
     assert texts.MISSING_PHOTO in answer and app.videos() <= before
+
+
+def test_nobody_goes_live_or_gets_a_second_take_without_consent(app: App, loaded: Intruder) -> None:
+    before = app.videos()
+    answer = loaded.join("begin", loaded.defaults(loaded.handler("begin")))
+    assert texts.MISSING_BASIS in _plain(answer)
+    for name in ("make_again", "keep"):
+        assert texts.GONE in _plain(loaded.join(name, loaded.defaults(loaded.handler(name))))
+    assert app.videos() <= before
 
 
 @pytest.mark.parametrize("forged", ["/etc/passwd", "app.py", "http://127.0.0.1:1/x.jpg", "../../etc/passwd"])

@@ -1,0 +1,133 @@
+"""The rest of the pages in a real browser: languages, live, preview, two takes, accessibility, phone width."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from demo import texts
+from tests.e2e.serving import App
+from tests.e2e.test_browser import FIRST_VIDEO, add_inputs, assert_plays, attest
+
+# What Gradio's own widgets break, in every app made with it.
+OF_THE_FRAMEWORK = (
+    "aria-prohibited-attr",
+    "color-contrast",
+    "nested-interactive",
+    "label",
+    "scrollable-region-focusable",
+)
+OPEN = "name => [...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText.trim() === name)?.click()"
+TABS = ("CREATE_TAB", "LIVE_TAB", "VERIFY_TAB", "DETECT_TAB", "ABOUT_TAB")
+
+
+def french(name: str) -> str:
+    with texts.speaking("fr"):
+        return str(getattr(texts, name))
+
+
+def test_a_french_browser_gets_a_french_page_errors_included(
+    open_page: Callable[..., Page], app: App, tmp_path: Path
+) -> None:
+    page = open_page(locale="fr-FR")
+    assert page.url.rstrip("/").endswith("/fr") and page.evaluate("document.documentElement.lang") == "fr"
+    expect(page.locator("#create")).to_have_text(french("CREATE"))
+    expect(page.locator("#speech")).to_contain_text("Déposez")  # the framework's own words follow
+    page.locator("#create").click()
+    expect(page.locator("#notice")).to_contain_text(french("MISSING_PHOTO"))
+    broken = tmp_path / "vacances.jpg"
+    broken.write_bytes(b"not a picture")
+    page.locator("#photo input[type=file]").set_input_files(broken)
+    expect(page.locator("#photo-notice [role=alert]")).to_contain_text("« vacances.jpg » n’est pas une image")
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("#create")).to_have_text(texts.CREATE)
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_a_preview_follows_the_gaze_pad_and_a_second_take_stands_beside_the_first(
+    page: Page, hopper_jpeg: Path, speech: Path
+) -> None:
+    add_inputs(page, hopper_jpeg, speech)
+    page.locator("#look").get_by_role("button").first.click()
+    still = page.locator("#preview img")
+    still.wait_for(timeout=FIRST_VIDEO)
+    before = still.get_attribute("src")
+    pad = page.locator("#look .gaze-pad")
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.2 * box["height"])
+    expect(page.locator("#gaze-yaw input[type=number]")).to_have_value("24")
+    page.wait_for_function("old => document.querySelector('#preview img').src !== old", arg=before)
+    pad.press("ArrowLeft")
+    expect(page.locator("#gaze-yaw input[type=number]")).to_have_value("22")
+    attest(page)
+    page.locator("#create").click()
+    page.locator("#download-motion").wait_for(timeout=FIRST_VIDEO)
+    page.locator("#again").click()
+    page.locator("#earlier video").wait_for(timeout=FIRST_VIDEO)
+    assert_plays(page)
+    assert_plays(page, "#earlier video")
+    first, second = page.locator("#earlier-seed").inner_text(), page.locator("#result-seed").inner_text()
+    assert first == texts.TAKE.format(seed=0) and second != first
+
+
+def test_live_shows_pictures_and_its_recording_is_sealed(
+    open_page: Callable[..., Page], app: App, hopper_jpeg: Path
+) -> None:
+    page = open_page(permissions=["microphone"])
+    page.get_by_role("tab", name=texts.LIVE_TAB).click()
+    page.locator("#live-start").click()
+    expect(page.locator("#live-notice")).to_contain_text(texts.MISSING_PHOTO)
+    page.locator("#live-photo input[type=file]").set_input_files(hopper_jpeg)
+    page.locator("#live-photo-card img").wait_for()
+    page.locator("#live-basis").get_by_label(texts.BASIS["public-domain"]).check()
+    for field, words in (("subject", "Grace Hopper"), ("attester", "Ada Example"), ("source", "US Navy portrait")):
+        page.locator(f"#live-{field} input, #live-{field} textarea").first.fill(words)
+    page.locator("#live-statement input").check()
+    page.locator("#live-start").click()
+    page.wait_for_selector("#live-board[data-state=live]", timeout=FIRST_VIDEO)
+    page.wait_for_function("() => window.candorLive.session()?.delays.length > 5", timeout=FIRST_VIDEO)
+    drawn = "() => document.querySelector('#live-board canvas').getContext('2d').getImageData(256, 256, 1, 1).data[3]"
+    assert page.evaluate(drawn) == 255
+    page.locator("#live-emotion").get_by_label(texts.EMOTIONS["happy"]).check()
+    page.wait_for_function("() => window.candorLive.session().look?.[0] === 'happy'")
+    page.wait_for_timeout(1500)
+    page.locator("#live-stop").click()
+    page.locator("#live-seal").click()
+    page.locator("#live-download").wait_for(timeout=FIRST_VIDEO)
+    assert_plays(page, "#live-result video")
+
+
+def test_live_says_what_is_missing(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("tab", name=texts.LIVE_TAB).click()
+    page.evaluate("() => { delete window.AudioWorkletNode; window.candorLive.start('x') }")
+    words = json.loads(page.locator("#live-board").get_attribute("data-words") or "{}")
+    expect(page.locator(".live-status")).to_have_text(words["old"])
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_tab_is_accessible_and_fits_a_phone(open_page: Callable[..., Page], language: str) -> None:
+    locale = {"en": "en-US", "fr": "fr-FR"}[language]
+    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, locale=locale)
+    axe, broken = Axe(), {}
+    with texts.speaking(language):
+        for tab in (getattr(texts, name) for name in TABS):
+            page.evaluate(OPEN, tab)
+            page.wait_for_timeout(300)
+            assert page.evaluate("() => document.scrollingElement.scrollWidth <= window.innerWidth"), tab
+            found = axe.run(page).response["violations"]
+            broken[tab] = [rule["id"] for rule in found if rule["id"] not in OF_THE_FRAMEWORK]
+    assert not any(broken.values()), broken
+
+
+def test_health_and_documents_are_served(app: App) -> None:
+    assert httpx.get(f"{app.url}healthz").status_code in (200, 503)
+    assert "Candor" in httpx.get(f"{app.url}documents/model-card").text
+    assert httpx.get(f"{app.url}documents/..%2fapp.py").status_code in (403, 404)
