@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from detection import words
+from detection.crops import ROOM, canonical
 from detection.report import FaceReport, Report, Shot
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 132, 34, 8  # of a timeline, in its own units
@@ -44,6 +45,7 @@ background:linear-gradient(90deg,#cfe6e3,#efe9dc,#f1cfca)}
 .dr .shots{display:flex;flex-wrap:wrap;gap:12px;margin:8px 0 0}.dr figure{margin:0;cursor:pointer}
 .dr figure img{width:112px;height:112px;border-radius:8px;display:inline-block;border:1px solid var(--line)}
 .dr figcaption{font-size:12.5px;color:var(--soft)}
+.dr video[hidden]{display:none}
 .dr video{width:100%;max-height:360px;border-radius:10px;background:#000;display:block;margin:8px 0 0}
 @media (prefers-color-scheme:dark){body>.dr{--ink:#ece9e4;--soft:#a7a29a;--line:#37342f;--card:#1d1c1a;--red:#f08a7e;
 --teal:#4fc7ba;--sand:#d8b65c}}
@@ -193,8 +195,9 @@ def _timeline(face: FaceReport, report: Report, t: dict[str, str]) -> str:
                 f'<rect class="hit" tabindex="0" x="{a - half:.1f}" y="{TOP}" width="{2 * half:.1f}" height="{tall}" '
                 f'onclick="{seek}"><title>{escape(tip)}</title></rect>'
             )
-    for time in np.linspace(0, end, 5):
-        parts.append(f'<text x="{x(time):.1f}" y="{HEIGHT - 4}" text-anchor="middle">{time:.0f} s</text>')
+    for place, time in enumerate(np.linspace(0, end, 5)):
+        side, digits = ("start", "middle", "middle", "middle", "end")[place], 1 if end < 20 else 0
+        parts.append(f'<text x="{x(time):.1f}" y="{HEIGHT - 4}" text-anchor="{side}">{time:.{digits}f} s</text>')
     return (
         f'<p class="soft">{escape(t["timeline"])}</p>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(t["timeline"])}">{"".join(parts)}</svg>'
@@ -214,8 +217,15 @@ def _runs(face: FaceReport) -> list[list[Any]]:
 
 def _shot(shot: Shot, t: dict[str, str]) -> str:
     plain = cv2.resize(shot.crop, (THUMB, THUMB), interpolation=cv2.INTER_CUBIC)
-    heat = cv2.resize(np.maximum(shot.heat, 0), (THUMB, THUMB), interpolation=cv2.INTER_CUBIC)
-    strength = np.clip(heat / max(float(np.abs(shot.heat).max()), 1e-6), 0, 1)[..., None] * 0.65
+    # The flat face fills its map, the crop leaves a little room around the face.
+    inner = round(THUMB / ROOM)
+    edge = (THUMB - inner) // 2
+    heat = np.maximum(shot.heat, 0) / max(float(np.abs(shot.heat).max()), 1e-6)
+    flat = cv2.resize(heat, (inner, inner), interpolation=cv2.INTER_CUBIC)
+    flat *= cv2.resize(canonical().inside.astype(np.float32), (inner, inner))
+    heat = np.zeros((THUMB, THUMB), np.float32)
+    heat[edge : edge + inner, edge : edge + inner] = flat
+    strength = np.clip(cv2.GaussianBlur(heat, (0, 0), 3), 0, 1)[..., None] * 0.65
     warm = plain * (1 - strength) + np.array([214, 40, 40]) * strength
     caption = escape(t["shot"].format(time=shot.time, probability=shot.probability))
     seek = escape(SEEK.format(time=max(0.0, shot.time - 0.2)))

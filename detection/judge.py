@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from detection.crops import CROP
 from detection.evidence import LEAST, LEAST_PICTURES, Window
 from detection.faces import Trace
 from detection.model import PICTURE_BRANCHES, Model, Scores, sigmoid
-from detection.pixels import as_tensor
 from detection.report import Branch, FaceReport, Reason, Report, Segment, Shot, WindowResult
 
 LEAST_WIDTH = 56.0  # pixels of face width in the file
@@ -32,7 +32,7 @@ class Sighting:
     """One trace, reduced to what the verdict and the report need.
 
     look: float32 (32, 32), mean flat skin at zero mean and unit spread, to tell whether two sightings are one face.
-    crops: (time, crop, window index) of the windows' middles.
+    crops: (time, crop) of the windows' middles.  skin: float16 (5, MAP, MAP) of every window.
     """
 
     start: float
@@ -44,6 +44,7 @@ class Sighting:
     look: np.ndarray
     windows: tuple[tuple[float, float], ...]
     crops: tuple[tuple[float, np.ndarray], ...]
+    skin: tuple[np.ndarray, ...]
     scores: Scores | None
 
     @property
@@ -72,6 +73,7 @@ class Sighting:
             look=look,
             windows=tuple((w.start, w.end) for w in windows),
             crops=tuple(shown),
+            skin=tuple(w.skin for w in windows),
             scores=scores,
         )
 
@@ -250,7 +252,7 @@ def _segments(face: FaceReport, model: Model) -> list[Segment]:
 
 def _shots(model: Model, scored: list[Sighting], each: np.ndarray) -> tuple[Shot, ...]:
     """The windows that speak most for "generated", one picture each, with the map of where the evidence lies."""
-    crops = [c for s in scored for c in s.crops]
+    crops, skin = [c for s in scored for c in s.crops], [maps for s in scored for maps in s.skin]
     order = np.argsort(-each)
     chosen: list[int] = []
     for index in order:  # not three pictures of the same second
@@ -258,7 +260,7 @@ def _shots(model: Model, scored: list[Sighting], each: np.ndarray) -> tuple[Shot
             chosen.append(int(index))
         if len(chosen) == SHOTS:
             break
-    shown = as_tensor(np.stack([crops[k][1] for k in chosen]))
+    shown = torch.from_numpy(np.stack([skin[k] for k in chosen]).astype(np.float32))
     heat = np.mean([m.pixels.activation(shown) for m in model.members], axis=0)
     return tuple(
         Shot(crops[k][0], float(sigmoid(each[k])), crops[k][1], heat[i].astype(np.float32))

@@ -104,10 +104,10 @@ class PixelNet(nn.Module):
         return crop_logit, skin_logit, torch.cat([pooled, flat], 1)
 
     @torch.inference_mode()
-    def activation(self, crops: torch.Tensor) -> np.ndarray:
-        """Class activation maps float32 (F, s, s) of crops (F, 3, S, S) in 0..255; positive speaks for generated."""
-        seen = self.crop_tower(self.see(crops))
-        return torch.einsum("fchw,c->fhw", seen, self.crop_head.weight[0]).numpy()
+    def activation(self, skin: torch.Tensor) -> np.ndarray:
+        """Class activation maps float32 (N, s, s) of skin maps (N, 5, M, M); positive speaks for generated."""
+        seen = self.skin_tower(skin)
+        return torch.einsum("nchw,c->nhw", seen, self.skin_head.weight[0]).numpy()
 
 
 def as_tensor(crops: np.ndarray) -> torch.Tensor:

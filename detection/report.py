@@ -57,7 +57,7 @@ class Branch:
 class Shot:
     """A face crop that counted, for the report's pictures only.
 
-    crop: uint8 (S, S, 3) as the network saw it.  heat: float32 (s, s), positive speaks for generated.
+    crop: uint8 (S, S, 3) as the network saw it.  heat: float32 (s, s) on the flat face, positive speaks for generated.
     """
 
     time: float

@@ -42,8 +42,9 @@ def sighting(model: Model, logits: list[float], start: float = 0.0, seed: int = 
     look /= np.sqrt((look**2).mean())
     windows = tuple((start + k, start + k + 2.0) for k in range(count))
     crops = tuple((start + k + 1.0, CROP) for k in range(count))
+    skin = tuple(np.random.default_rng(k).normal(size=(5, 96, 96)).astype(np.float16) for k in range(count))
     base = Sighting(
-        start, start + count + 1, 25 * (count + 1), 150.0, 5.0, 0.2, look, windows, crops, scores(model, logits)
+        start, start + count + 1, 25 * (count + 1), 150.0, 5.0, 0.2, look, windows, crops, skin, scores(model, logits)
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -75,7 +76,7 @@ def test_a_generated_stretch_is_named_and_takes_the_clean_verdict_away(model: Mo
     [
         ({"width": 30.0}, "too_small"),
         ({"turned": 70.0}, "turned"),
-        ({"end": 0.5, "pictures": 2, "scores": None, "windows": (), "crops": ()}, "too_short"),
+        ({"end": 0.5, "pictures": 2, "scores": None, "windows": (), "crops": (), "skin": ()}, "too_short"),
         ({"pictures": 12}, "few_pictures"),
         ({"detail": -3.0}, "blurred"),
     ],
