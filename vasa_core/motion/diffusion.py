@@ -113,7 +113,7 @@ class DiffusionMotion:
         )
         return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), self.encoder.rest(audio), wishes)
 
-    def stream(self, controls: Controls = Controls(), hop: int = 2) -> MotionStream:
+    def stream(self, controls: Controls = Controls(), hop: int = 3) -> MotionStream:
         """A live talker of its own: sound in as it comes, motion out (vasa_core.motion.stream).
 
         Raises WeightsError when the encoder cannot hear live.

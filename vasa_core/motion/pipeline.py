@@ -81,6 +81,11 @@ class MotionPipeline(DiffusionPipeline):
         """The transformer with the default scheduler, DPM-Solver++ (arXiv 2211.01095)."""
         return cls(transformer, DPMSolverMultistepScheduler(**{**_plain(TRAINING_SCHEDULE), **_SOLVER}))
 
+    @property
+    def place(self) -> torch.device:
+        """Where the weights are; diffusers' own `device` asks every module, and a live stream asks often."""
+        return self.transformer.motion_mean.device
+
     @torch.inference_mode()
     def __call__(
         self,
@@ -128,7 +133,7 @@ class MotionPipeline(DiffusionPipeline):
         motion[:, POSE_DIM:] -= track.offset[:offset] / model.motion_std[POSE_DIM:]
         while len(motion) < offset + total:
             new = model.config["window"] - self.held(len(motion))
-            noise = torch.randn((new, dim), generator=generator, device="cpu").to(self.device)
+            noise = torch.randn((new, dim), generator=generator, device="cpu").to(self.place)
             motion = torch.cat([motion, self.window(motion, track, noise, scheduler, guidance, num_inference_steps)])
             if progress is not None:
                 progress(min(1.0, (len(motion) - offset) / total))
@@ -158,12 +163,14 @@ class MotionPipeline(DiffusionPipeline):
         scheduler: Any,
         guidance: Mapping[str, float],
         steps: int,
+        mouth: bool = True,
     ) -> torch.Tensor:
         """The frames that follow `motion`, all normalised: (P, M) and noise (n, M) -> (n, M).
 
         The window starts with frames that are already made, told to be clean, so that the new ones continue them.
         track: conditions of at least the first P frames; where it ends, its last row goes on.
-        scheduler: of `fresh_scheduler`, this caller's own.
+        scheduler: of `fresh_scheduler`, this caller's own.   mouth: whether the lips, too, are led over from where they
+        were; not when only a few frames are kept, which would never get where the sound wants them.
         """
         model = self.transformer
         before, held = model.config["previous"], self.held(len(motion))
@@ -176,11 +183,11 @@ class MotionPipeline(DiffusionPipeline):
             previous_audio=track.values["audio"][None, past].clone()
             if seen
             else noise.new_zeros(1, before, track.values["audio"].shape[1]),
-            known_previous=torch.tensor([seen], device=self.device),
+            known_previous=torch.tensor([seen], device=self.place),
             known=track.known[None, rows],
             **{name: values[None, rows] for name, values in track.values.items()},
         )
-        return self._denoise(scheduler, motion[None, start:], noise[None], conditions, guidance, steps)[0]
+        return self._denoise(scheduler, motion[None, start:], noise[None], conditions, guidance, steps, mouth)[0]
 
     def _denoise(
         self,
@@ -190,15 +197,16 @@ class MotionPipeline(DiffusionPipeline):
         conditions: Conditions,
         guidance: Mapping[str, float],
         steps: int,
+        mouth: bool,
     ) -> torch.Tensor:
         """The frames after `done` (1, held, M), normalised, from noise (1, n, M)."""
         guided = {name: value for name, value in guidance.items() if value}
         batch = Conditions.concatenate([conditions, *(conditions.without(name) for name in guided)])
         count, held = len(batch.known), done.shape[1]
-        scheduler.set_timesteps(steps, device=self.device)
+        scheduler.set_timesteps(steps, device=self.place)
         flow = is_flow(scheduler)
         x = noise if flow else noise * scheduler.init_noise_sigma
-        levels = torch.full((count, held + noise.shape[1]), CLEAN, device=self.device)
+        levels = torch.full((count, held + noise.shape[1]), CLEAN, device=self.place)
         for timestep in scheduler.timesteps:
             if flow:  # x = (1 - s) clean + s noise; the model wants alpha^2 + sigma^2 = 1
                 s = float(timestep) / scheduler.config["num_train_timesteps"]
@@ -210,11 +218,11 @@ class MotionPipeline(DiffusionPipeline):
             result = clean[:1] * (1 + sum(guided.values()))
             for value, without in zip(guided.values(), clean[1:], strict=True):
                 result = result - value * without
-            result = self._joined(done, result)
+            result = self._joined(done, result, mouth)
             x = scheduler.step((x - result) / max(s, 1e-4) if flow else result, timestep, x).prev_sample
         return x
 
-    def _joined(self, done: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    def _joined(self, done: torch.Tensor, new: torch.Tensor, lips: bool) -> torch.Tensor:
         """`new` (1, n, M), led over from where `done` (1, held, M) ends: that position, mostly its own pace.
 
         What the network says of the first new frame is off by more than a face moves in a frame; the difference fades
@@ -227,19 +235,19 @@ class MotionPipeline(DiffusionPipeline):
         frame = torch.arange(new.shape[1], device=new.device)
         fades = [torch.cos(math.pi / 2 * (frame / length).clamp(max=1)) ** 2 for length in (FADE, FADE_MOUTH)]
         mouth = torch.arange(new.shape[2], device=new.device) >= FIRST_OF_MOUTH
-        return new + gap * torch.where(mouth, fades[1][:, None], fades[0][:, None])
+        return new + gap * torch.where(mouth, fades[1][:, None] * lips, fades[0][:, None])
 
     def track(self, audio: np.ndarray, told: Mapping[str, np.ndarray | None]) -> Track:
         """Normalise what is known of (N, F) audio features and of (N, width) conditions; None: unknown throughout."""
         model = self.transformer
-        known = torch.zeros(len(audio), len(CONDITIONS), dtype=torch.bool, device=self.device)
+        known = torch.zeros(len(audio), len(CONDITIONS), dtype=torch.bool, device=self.place)
         known[:, 0] = True
         values = {"audio": (self._tensor(audio) - model.audio_mean) / model.audio_std}
-        offset = torch.zeros(len(audio), model.config["dynamics_dim"], device=self.device)
+        offset = torch.zeros(len(audio), model.config["dynamics_dim"], device=self.place)
         for index, name in enumerate(CONDITIONS[1:], 1):
             unit, width = _UNITS[name]
             given = told[name]
-            values[name] = torch.zeros(len(audio), width, device=self.device)
+            values[name] = torch.zeros(len(audio), width, device=self.place)
             if given is not None:
                 values[name] = self._tensor(given) / unit
                 known[:, index] = True
@@ -259,7 +267,7 @@ class MotionPipeline(DiffusionPipeline):
         return scheduler
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.place)
 
 
 _SOLVER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lambda_min_clipped": -5.1}

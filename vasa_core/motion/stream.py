@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOOKAHEAD = 0.08  # seconds of sound that a frame waits for
 HOPS = (1, 5)  # frames made together, at least and at most
 STEPS = 3  # evaluations per hop
-PLANNED = 18  # frames beyond the hop that are planned and dropped, if the window is long enough
+PLANNED = 10  # frames beyond the hop that are planned and dropped, if the window is long enough
 _HEARD_FOR_CONTACT = 12  # frames that a closure of the lips is judged by
 
 
@@ -42,7 +42,7 @@ class MotionStream:
     lookahead = LOOKAHEAD
 
     def __init__(
-        self, generator: DiffusionMotion, controls: Controls = Controls(), hop: int = 2, steps: int = STEPS
+        self, generator: DiffusionMotion, controls: Controls = Controls(), hop: int = 3, steps: int = STEPS
     ) -> None:
         if not HOPS[0] <= hop <= HOPS[1]:
             raise ControlError(f"The hop is {hop} frames; choose one from {HOPS[0]} to {HOPS[1]}.")
@@ -107,7 +107,7 @@ class MotionStream:
         told = np.column_stack([aim, np.zeros(count), wishes.emotion, wishes.blinks])  # (count, 12)
         self._wishes = np.concatenate([self._wishes, told.astype(np.float32)])
         track = self._track(past + count)
-        clean = pipeline.window(self._motion, track, self._noise, self._scheduler, {}, self.steps)[:count]
+        clean = pipeline.window(self._motion, track, self._noise, self._scheduler, {}, self.steps, mouth=False)[:count]
         made = clean * model.motion_std + model.motion_mean
         made[:, POSE_DIM:] += track.offset[past : past + count]
         raw = made.numpy()

@@ -71,6 +71,18 @@ def noise(seed: int = 1) -> torch.Generator:
 def test_paper_size_is_the_published_one() -> None:
     size = SIZES["paper"]
     assert (size.layers, size.width, size.heads) == (8, 512, 8)
+    model = fresh("paper")
+    told = conditions(1)
+    sample = torch.randn(1, SIZES["debug"].window, M, generator=noise())
+    grown = {"previous_motion": torch.zeros(1, size.previous, M), "previous_audio": torch.zeros(1, size.previous, F)}
+    told = Conditions(**(told.tensors() | grown))
+    loss = (model(sample, torch.tensor([300.0]), told) - sample).square().mean()
+    loss.backward()  # a step of its training is possible
+    assert all(
+        p.grad is not None and torch.isfinite(p.grad).all()
+        for n, p in model.named_parameters()
+        if "absent" not in n and "no_prev" not in n
+    )
     with pytest.raises(ValueError, match="no size 'huge'"):
         MotionTransformer.of_size("huge", D, F)
 
