@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from demo import detecting
+from demo import batch, detecting
 from demo.errors import UsageError
 from demo.quiet import DEBUG, own_words_only
 from vasa_core.errors import CandorError
@@ -124,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     detecting.add_parser(commands)
+    batch.add_parser(commands)
 
     revoke = commands.add_parser("revoke", help="withdraw a consent record of this installation")
     revoke.add_argument("record_id", metavar="RECORD_ID")
@@ -157,7 +158,7 @@ def _consent(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _generate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    _make(args, _controls(args), out, err)
+    _make(args, controls_of(args), out, err)
 
 
 def _reenact(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -245,7 +246,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {"consent": _consent, "generate": _generate, "reenact": _reenact, "verify": _verify, "revoke": _revoke}
-COMMANDS["detect"] = detecting.run
+COMMANDS |= {"detect": detecting.run, "batch": batch.run}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -286,7 +287,7 @@ class _Meter:
         self.stream.flush()
 
 
-def _controls(args: argparse.Namespace) -> Controls:
+def controls_of(args: argparse.Namespace) -> Controls:
     from vasa_core.types import Controls
 
     return Controls(
