@@ -33,14 +33,14 @@ class Detect:
     def __init__(self, studio: Studio, visitors: Visitors) -> None:
         self.studio, self.visitors = studio, visitors
         with gr.Row(elem_classes="halves"):
-            with gr.Column(min_width=320, elem_classes="left"):
+            with gr.Column(min_width=300, scale=2, elem_classes="left"):
                 gr.HTML(f'<p class="lead">{texts.DETECT_INTRO}</p>')
                 self.file = gr.File(
                     label=texts.DETECT_LABEL, show_label=False, type="filepath", height=220, elem_id="detect-file"
                 )
                 gr.HTML(cards.hint(texts.DETECT_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
                 self.save = gr.DownloadButton(texts.DETECT_SAVE, visible=False, elem_id="detect-save")
-            with gr.Column(min_width=320, elem_classes="right"):
+            with gr.Column(min_width=320, scale=4, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="detect-report")
         outputs = [self.report, self.save]
         self.file.upload(self.watch, self.file, outputs, **READS)

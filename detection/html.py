@@ -25,7 +25,7 @@ STYLE = """
 font:15px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 .dr *{box-sizing:border-box}
 .dr section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px;margin:0 0 14px}
-.dr h2{font-size:15px;margin:0 0 8px;font-weight:650}.dr h3{font-size:14px;margin:14px 0 4px;font-weight:650}
+.dr.dr section h2{font-size:15px;margin:0 0 8px;font-weight:650}.dr h3{font-size:14px;margin:14px 0 4px;font-weight:650}
 .dr p{margin:0 0 8px;overflow-wrap:anywhere}.dr .soft{color:var(--soft);font-size:13.5px}
 .dr .verdict{font-size:24px;font-weight:700;margin:0 0 6px;line-height:1.2}
 .dr .generated .verdict{color:var(--red)}.dr .authentic_looking .verdict{color:var(--teal)}
@@ -36,7 +36,8 @@ background:linear-gradient(90deg,#cfe6e3,#efe9dc,#f1cfca)}
 .dr .bar b{position:absolute;top:-4px;width:3px;height:20px;background:var(--ink);border-radius:2px}
 .dr ul{margin:4px 0 8px;padding-left:20px}.dr li{margin:2px 0;overflow-wrap:anywhere}
 .dr table{border-collapse:collapse;width:100%;font-size:14px}.dr th{text-align:left;font-weight:600;color:var(--soft)}
-.dr th,.dr td{padding:5px 10px 5px 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+.dr.dr section th,.dr.dr section td{padding:5px 10px 5px 0;border:0;border-top:1px solid var(--line);vertical-align:top;
+word-break:normal}
 .dr td:nth-child(2){white-space:nowrap}
 .dr dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 14px;margin:0;font-size:14px}
 .dr dt{color:var(--soft)}.dr dd{margin:0;overflow-wrap:anywhere}
