@@ -62,5 +62,6 @@ class Steering:
 
 def _as_row(controls: Controls) -> np.ndarray:
     blinks = BLINKS if controls.blinks is None else min(MOST_BLINKS, controls.blinks)
-    feelings = [controls.emotion.get(name, 0.0) for name in Controls.EMOTIONS]
+    # Neutral is no feeling of its own: it adds nothing, and no face in training was told to be it.
+    feelings = [0.0 if name == "neutral" else controls.emotion.get(name, 0.0) for name in Controls.EMOTIONS]
     return np.array([*controls.gaze, blinks, controls.head_motion, controls.mouth, *feelings])

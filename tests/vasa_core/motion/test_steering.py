@@ -57,3 +57,7 @@ def test_a_blink_shuts_the_eye_under_every_emotion() -> None:
 def test_ease_in() -> None:
     eased = ease_in(50, 1.0)
     assert eased[0] == 0 and (eased[25:] == 1).all() and (np.diff(eased[:26]) >= 0).all()
+
+
+def test_neutral_is_no_feeling() -> None:
+    assert not Steering().follow([Controls(emotion={"neutral": 1.0})] * 20).emotion.any()
