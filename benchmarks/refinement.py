@@ -37,8 +37,8 @@ from vasa_core.render.warp import Warp
 from vasa_core.types import FRAME_SIZE, Controls, Photo
 
 FOLD = 4  # pixels of the frame along one side of a cell
-CROP = 160  # pixels, side of a training crop
-BATCH = 6
+CROP = 128  # pixels, side of a training crop
+BATCH = 4
 NAMES = ("PSNR", "SSIM", "sharpness", "change", "change error", "mouth PSNR", "mouth SSIM")
 
 
@@ -88,12 +88,12 @@ class Refiner(nn.Module):
         return out
 
 
-def chosen(path: Path, runs: int, least: int = 2) -> list[np.ndarray]:
-    """Frame 0, then `runs` groups of `least` neighbours spread over the first 300 frames; uint8 (H, W, 3) each."""
+def chosen(path: Path, runs: int) -> list[np.ndarray]:
+    """Frame 0, then `runs` twos of neighbours spread over the first 300 frames; uint8 (H, W, 3) each."""
     with av.open(str(path)) as container:
         count = min(container.streams.video[0].frames or 300, 300)
-        starts = np.linspace(3, max(count - least - 1, 4), runs).astype(int)
-        wanted = {0} | {int(s) + k for s in starts for k in range(least)}
+        starts = np.linspace(3, max(count - 3, 4), runs).astype(int)
+        wanted = {0} | {int(s) + k for s in starts for k in (0, 1)}
         found = []
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
@@ -103,9 +103,9 @@ def chosen(path: Path, runs: int, least: int = 2) -> list[np.ndarray]:
     return found
 
 
-def pairs_of(path: Path, runs: int, neighbours: int, detector: FaceDetector, space: FaceSpace) -> list[Pair]:
+def pairs_of(path: Path, runs: int, detector: FaceDetector, space: FaceSpace) -> list[Pair]:
     """Ours against the true frames of a clip. Raises CandorError where its first frame cannot be used."""
-    frames = chosen(path, runs, neighbours)
+    frames = chosen(path, runs)
     photo = Photo(frames[0], b"", "image/png", path.name)
     face, _ = detector.choose(photo.pixels)
     portrait = prepare_portrait(photo, face, detector)
@@ -211,7 +211,7 @@ def cost(net: Refiner) -> tuple[float, float]:
     return counter.get_total_flops() / 1e9, 1000 * float(np.median(times))
 
 
-def collect(folder: Path, clips: int, runs: int, neighbours: int, space: FaceSpace) -> dict[str, list[Pair]]:
+def collect(folder: Path, clips: int, runs: int, space: FaceSpace) -> dict[str, list[Pair]]:
     """Clip -> pairs, of `clips` files spread over a folder."""
     files = sorted(folder.glob("*.mp4"))
     files = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, clips).astype(int))] if files else []
@@ -219,7 +219,7 @@ def collect(folder: Path, clips: int, runs: int, neighbours: int, space: FaceSpa
     with FaceDetector() as detector:
         for path in files:
             try:
-                found[path.stem] = pairs_of(path, runs, neighbours, detector, space)
+                found[path.stem] = pairs_of(path, runs, detector, space)
             except CandorError as error:
                 print(f"{path.name}: {error}")
     return {name: pairs for name, pairs in found.items() if len(pairs) > 1}
@@ -230,19 +230,20 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="videos of people in no training set")
     parser.add_argument("--train", type=Path, required=True, help="videos to learn from")
     parser.add_argument("--width", type=int, nargs="+", default=[48, 16], help="channels; a network for each")
-    parser.add_argument("--minutes", type=float, default=2.5, help="of CPU time to train the first; a third for others")
+    parser.add_argument("--minutes", type=float, default=2.5, help="of CPU time to train the first; half for others")
+    parser.add_argument("--pairs", type=int, nargs=2, default=[12, 8], help="twos of frames per clip: seen, unseen")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path, help="write a PNG: ours, refined, true, a row per clip")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     space = FaceSpace.from_pretrained()
-    seen = [p for pairs in collect(options.train, 12, 12, 2, space).values() for p in pairs]
-    unseen = collect(options.clips, 99, 8, 2, space)
+    seen = [p for pairs in collect(options.train, 12, options.pairs[0], space).values() for p in pairs]
+    unseen = collect(options.clips, 99, options.pairs[1], space)
     print(f"{len(seen)} training pairs; {sum(map(len, unseen.values()))} pairs of {len(unseen)} unseen clips")
     methods: dict[str, Callable[[Pair], np.ndarray]] = {"as drawn": lambda pair: pair.ours, "blurred": blur}
     for index, width in enumerate(options.width):
-        net, taken = train(seen, width, 60 * options.minutes / (1 if index == 0 else 3), options.seed)
+        net, taken = train(seen, width, 60 * options.minutes / (1 if index == 0 else 2), options.seed)
         size = sum(p.numel() for p in net.parameters()) / 1e6
         operations, spent = cost(net)
         print(f"width {width}: {size:.2f} M numbers, {taken} steps; {operations:.2f} GFLOP, {spent:.0f} CPU-ms a frame")

@@ -189,8 +189,11 @@ def _make(args: argparse.Namespace, controls: Controls, out: TextIO, err: TextIO
         progress=_Meter(err),
     )
     _warn_of_development(made.development, err)
+    if made.gaps:
+        spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in made.gaps)
+        print(f"The face in '{args.audio.name}' could not be followed at {spans}; movement is filled in.", file=err)
     if args.json:
-        print(json.dumps(made.report()), file=out)
+        print(json.dumps(made.report() | ({"gaps": made.gaps} if driven else {})), file=out)
         return
     sealed = made.sealed
     print(f"{sealed.path}: {sealed.seconds:.1f} s, {sealed.frames} frames at {sealed.fps} fps", file=out)

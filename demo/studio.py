@@ -53,6 +53,7 @@ class Creation:
     """A finished video and what its making took.
 
     timings:  seconds per stage.   wall: seconds from the first byte read to the sealed file, waiting in line excluded.
+    gaps:     (start, end) in s of stretches in which a driving video's face could not be followed.
     """
 
     sealed: SealedVideo
@@ -60,6 +61,7 @@ class Creation:
     timings: dict[str, float]
     wall: float
     development: bool
+    gaps: tuple[tuple[float, float], ...] = ()
 
     @property
     def realtime(self) -> float:
@@ -327,7 +329,8 @@ class Studio:
             if motion_out is not None:
                 save_motion(motion, motion_out, self.core.space())
             wall = watch.elapsed
-        return Creation(sealed, controls.seed, watch.seconds | sealed.timings, wall, self.vault.development)
+        seconds = watch.seconds | sealed.timings
+        return Creation(sealed, controls.seed, seconds, wall, self.vault.development, motion.gaps)
 
     def audit(self, path: str | Path) -> AuditReport:
         """Read a file's manifest, watermark, consent and log entry back. Raises `UnreadableVideo`."""

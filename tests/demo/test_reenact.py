@@ -18,7 +18,7 @@ from vasa_core.audio import load_speech
 
 @pytest.fixture(scope="module")
 def driving(tmp_path_factory: pytest.TempPathFactory, speech_file: Path) -> Path:
-    """A picture of a face that sways, with sound, 0.8 s."""
+    """A picture of a face that sways, with sound, 0.8 s; from 0.32 to 0.56 s nobody is there."""
     path = tmp_path_factory.mktemp("driving") / "driving.mp4"
     picture, sound = skimage.data.astronaut(), load_speech(speech_file)
     with av.open(str(path), "w") as container:
@@ -29,6 +29,8 @@ def driving(tmp_path_factory: pytest.TempPathFactory, speech_file: Path) -> Path
         for index in range(20):
             turn = cv2.getRotationMatrix2D((224, 120), 6 * np.sin(index / 3), 1.0)
             image = cv2.warpAffine(picture, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+            if 8 <= index < 14:
+                image = np.full_like(image, 128)
             container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode())
         samples = np.ascontiguousarray(sound.playback[:, :1].T)
@@ -62,7 +64,12 @@ def test_a_video_drives_the_portrait(
         )
         == 0
     )
-    report = json.loads(capfd.readouterr().out)
+    said = capfd.readouterr()
+    report = json.loads(said.out)
+    ((start, end),) = report["gaps"]
+    assert start == pytest.approx(0.28, abs=0.05) and 0.5 < end < 0.75  # the face is searched for a few frames
+    lines = [line for line in said.err.splitlines() if "could not be followed" in line]
+    assert len(lines) == 1 and "driving.mp4" in lines[0]
     assert report["manifest"] == "Trusted" and report["frames"] == pytest.approx(20, abs=2)
     assert main(["verify", str(out), "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)
