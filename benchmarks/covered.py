@@ -1,6 +1,6 @@
 """Whether covered mouths are noticed, and uncovered ones left alone.
 
-    python -m benchmarks.covered PICTURES_OR_VIDEOS...
+    python -m benchmarks.covered PICTURES_OR_VIDEOS... [--most 30]
 
 Every picture (of a video: its first and its middle frame) that shows a usable face is tried as it is and three times
 with something drawn over the mouth: a mask, a microphone, four fingers in the colour of the skin. Printed per kind:
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -85,6 +86,13 @@ def cover(pixels: np.ndarray, landmarks: np.ndarray, kind: str, seed: int) -> np
     return np.clip(pixels * (1 - share) + layer * share, 0, 255).astype(np.uint8)
 
 
+def thinned(files: list[Path], most: int | None) -> list[Path]:
+    """At most so many of the files, evenly spread; None keeps all."""
+    if most is None or len(files) <= most:
+        return files
+    return [files[i] for i in np.linspace(0, len(files) - 1, most).astype(int)]
+
+
 def verdict(face: FaceBox) -> str:
     return "believed" if face.covered else "told" if "cover the mouth" in face.advice else "silent"
 
@@ -92,13 +100,14 @@ def verdict(face: FaceBox) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--most", type=int, help="at most so many files, evenly spread; of videos only the first frame")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     counts = {kind: Counter[str]() for kind in KINDS}
     seed = 0
     with FaceDetector() as detector:
-        for path in options.files:
-            for pixels in pictures(path):
+        for path in thinned(options.files, options.most):
+            for pixels in islice(pictures(path), None if options.most is None else 1):
                 try:
                     face, _ = detector.choose(pixels)
                 except CandorError:
