@@ -144,8 +144,11 @@ class LiveSession:
                 self.recording.sound.append(samples)
                 controls = self.controls
                 motion = self.stream.push(samples.astype(np.float32) / 32768, controls)
-                for pose, dynamics in zip(motion.pose, motion.dynamics, strict=True):
-                    self._draw(pose, dynamics, controls, warp)
+                for left, (pose, dynamics) in enumerate(
+                    zip(motion.pose, motion.dynamics, strict=True), 1 - len(motion)
+                ):
+                    late = left < 0 and self._queued > BEHIND * SAMPLE_RATE  # the newest picture is always drawn
+                    self._draw(pose, dynamics, controls, warp, late)
         except BaseException as error:
             self._fault = error
         self._over(self._fault)
@@ -164,12 +167,11 @@ class LiveSession:
             self._queued = 0
             return samples
 
-    def _draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp) -> None:
+    def _draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp, late: bool) -> None:
         frame, self.frames = self.frames, self.frames + 1
         self.recording.pose.append(pose)
         self.recording.dynamics.append(dynamics)
         self.recording.controls.append(controls)
-        late = self._queued > BEHIND * SAMPLE_RATE
         if late or not self._wanted():
             self.skipped += 1
             return

@@ -58,7 +58,7 @@ def begin(live: LiveDesk, desk: Desk, owner: str = "me") -> Place:
     return live.open(owner, desk.photo, "me.jpg", None, ATTESTATION, "en")
 
 
-def wait_for(truth: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(truth: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not truth():
         assert time.monotonic() < deadline
