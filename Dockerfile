@@ -4,8 +4,8 @@ FROM python:3.12-slim-bookworm
 COPY packages.txt .
 RUN apt-get update && xargs apt-get install -y --no-install-recommends < packages.txt && rm -rf /var/lib/apt/lists/*
 
-RUN useradd --create-home --uid 1000 candor && mkdir /data && chown candor /data
-WORKDIR /home/candor/app
+RUN useradd --create-home --uid 1000 candor && mkdir /app /data && chown candor /app /data
+WORKDIR /app
 COPY --chown=candor requirements.txt .
 RUN pip install --no-cache-dir -r requirements.txt
 COPY --chown=candor . .

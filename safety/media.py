@@ -111,6 +111,8 @@ def sample_clip(path: Path, count: int = 60) -> Sample:
             if not container.streams.video:
                 raise UnreadableVideo(f"{path.name} has no picture. Give a video or an image.")
             codec = container.streams.video[0].codec_context
+            if codec is None:
+                raise ValueError("no decoder")
             if codec.width * codec.height > MAX_PIXELS:
                 size = f"{codec.width} x {codec.height} pixels"
                 raise UnreadableVideo(f"{path.name} has {size}; give a video or image of at most {MAX_PIXELS:,}.")

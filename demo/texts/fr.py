@@ -2,15 +2,10 @@
 
 NAME = "Candor"
 TAGLINE = "Une photo et une voix deviennent une vidéo parlante qui dit ce qu’elle est."
-FOOTER = (
-    "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
-)
+FOOTER = "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
 LANGUAGE = "Langue"
 WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
-DEVELOPMENT = (
-    "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et "
-    "« signataire inconnu » ailleurs."
-)
+DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
 
 # Create -------------------------------------------------------------------------------------------------------------
 CREATE_TAB = "Créer"
@@ -39,9 +34,7 @@ TYPE_SAY = "Utiliser ce texte"
 TYPE_DONE = "Voix de synthèse ({voice}), {seconds:.1f} secondes. Le consentement et le manifeste le diront."
 
 CONSENT_STEP = "Consentement"
-CONSENT_INTRO = (
-    "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
-)
+CONSENT_INTRO = "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
 BASIS = {
     "self": "C’est moi",
     "written-consent": "J’ai son autorisation",
@@ -68,9 +61,7 @@ PHRASE_INFO = "Ils valent une demi-heure et pour une seule vidéo."
 PHRASE_AGAIN = "D’autres mots"
 TERMS_TITLE = "Ce que vous acceptez"
 STATEMENT_BEFORE = "Choisissez ci-dessus ce qui vous autorise à faire cette vidéo."
-CONSENT_TERM = (
-    "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
-)
+CONSENT_TERM = "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
 
 LOOK = "Apparence et mouvement"
 LOOK_MORE = "Plus de réglages"
@@ -125,23 +116,15 @@ EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, pui
 
 MISSING_PHOTO = "Ajoutez d’abord une photo de portrait (étape 1)."
 MISSING_SPEECH = "Ajoutez d’abord un enregistrement (étape 2)."
-MISSING_BASIS = (
-    "Dites ce qui vous autorise à faire cette vidéo (étape 3) : c’est vous, vous avez l’autorisation, ou personne "
-    "n’est lésé."
-)
+MISSING_BASIS = "Dites ce qui vous autorise à faire cette vidéo (étape 3) : c’est vous, vous avez l’autorisation, ou personne n’est lésé."
 MISSING_FIELD = "Remplissez « {field} » (étape 3)."
 MISSING_PHRASE = "Tapez les mots que l’étape 3 vous montre, ou demandez-y d’autres mots."
-MISSING_STATEMENT = (
-    "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
-)
+MISSING_STATEMENT = "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
 STILL_WORKING = "Votre dernière vidéo est encore en cours. Attendez-la, ou appuyez sur Arrêter."
 STOPPED = "Arrêté. Rien n’a été gardé."
 LEFT = "Cette page a été fermée."
 GONE = "Vos fichiers ont été effacés parce que la page n’a pas servi pendant une heure. Ajoutez-les de nouveau."
-FAULT = (
-    "Quelque chose s’est mal passé de notre côté, et rien n’a été gardé. Réessayez ; si cela se reproduit, signalez "
-    "{mark}."
-)
+FAULT = "Quelque chose s’est mal passé de notre côté, et rien n’a été gardé. Réessayez ; si cela se reproduit, signalez {mark}."
 
 RESULT_TITLE = "Vidéo scellée"
 RESULT_WATERMARK = "Filigrane"
@@ -186,21 +169,14 @@ SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l
 # Live ---------------------------------------------------------------------------------------------------------------
 LIVE_TAB = "En direct"
 LIVE_INTRO = "Parlez, et le portrait parle avec vous, dans cette page."
-LIVE_CONSENT = (
-    "Ce consentement vaut pour tout ce qui sera dit pendant une session en direct de {minutes} minutes au plus. Votre "
-    "voix est entendue par le serveur, gardée seulement pendant la session, et ne devient un fichier que si vous le "
-    "demandez."
-)
+LIVE_CONSENT = "Ce consentement vaut pour tout ce qui sera dit pendant une session en direct de {minutes} minutes au plus. Votre voix est entendue par le serveur, gardée seulement pendant la session, et ne devient un fichier que si vous le demandez."
 LIVE_START = "Passer en direct"
 LIVE_STOP = "Arrêter"
 LIVE_HEAR = "Entendre ma voix, en accord avec l’image"
 LIVE_SEAL = "Sceller l’enregistrement en vidéo"
 LIVE_CANVAS = "Le portrait, généré en direct"
 LIVE_IDLE = "Choisissez une photo, répondez pour le consentement, puis Passer en direct."
-LIVE_MARKED = (
-    "Chaque image porte le filigrane invisible et un signe visible. Une image en direct n’a pas de manifeste signé ; un "
-    "enregistrement scellé en a un."
-)
+LIVE_MARKED = "Chaque image porte le filigrane invisible et un signe visible. Une image en direct n’a pas de manifeste signé ; un enregistrement scellé en a un."
 LIVE_GONE = "Cette session en direct est finie. Appuyez sur Passer en direct pour une autre."
 LIVE_WORDS = {
     "asking": "Votre navigateur demande le micro : autorisez-le.",
@@ -219,10 +195,7 @@ LIVE_WORDS = {
 
 # About --------------------------------------------------------------------------------------------------------------
 ABOUT_TAB = "À propos"
-ABOUT_INTRO = (
-    "Candor fait parler un portrait, sur un ordinateur ordinaire, et ne peut pas le faire sans laisser de preuves. Son "
-    "code est ouvert ; il suit VASA-1, que Microsoft a décrit et gardé fermé par crainte des abus."
-)
+ABOUT_INTRO = "Candor fait parler un portrait, sur un ordinateur ordinaire, et ne peut pas le faire sans laisser de preuves. Son code est ouvert ; il suit VASA-1, que Microsoft a décrit et gardé fermé par crainte des abus."
 ABOUT_WAY = [
     ("Consentement", "signé par vous, gardé dans un registre qui ne fait que grandir"),
     ("Mouvement", "les lèvres selon ce qui est dit, tête et yeux selon la manière"),
@@ -295,9 +268,7 @@ DOCUMENTS = {
 
 # Verify -------------------------------------------------------------------------------------------------------------
 VERIFY_TAB = "Vérifier"
-VERIFY_INTRO = (
-    "Déposez une vidéo ou une image. Candor lit ce qu’elle dit d’elle-même, et si ces témoignages concordent."
-)
+VERIFY_INTRO = "Déposez une vidéo ou une image. Candor lit ce qu’elle dit d’elle-même, et si ces témoignages concordent."
 VERIFY_LABEL = "Vidéo ou image à vérifier"
 VERIFY_PRIVATE = "Le fichier est lu tel quel, {megabytes} Mo au plus, et effacé quand vous partez."
 VERIFY_EMPTY_TITLE = "Le rapport apparaîtra ici"
@@ -314,10 +285,7 @@ VERDICT = {
     "trace": "Traces d’un filigrane",
     "nothing": "Rien trouvé",
 }
-SAMPLE_SUMMARY = (
-    "Ce clip a été généré par Candor, qui le fournit comme exemple. Son manifeste est intact et signé par l’autorité "
-    "des exemples, dont la clé a été détruite après usage."
-)
+SAMPLE_SUMMARY = "Ce clip a été généré par Candor, qui le fournit comme exemple. Son manifeste est intact et signé par l’autorité des exemples, dont la clé a été détruite après usage."
 ROW_MANIFEST = "Manifeste"
 ROW_WATERMARK = "Filigrane"
 ROW_CONSENT = "Consentement"
@@ -398,12 +366,8 @@ DETECT_LABEL = "Vidéo à examiner"
 DETECT_PRIVATE = "Le fichier est examiné tel quel, jusqu’à {megabytes} Mo, et supprimé quand vous partez. Rien n’est envoyé ailleurs."
 DETECT_SAVE = "Enregistrer le rapport"
 DETECT_EMPTY_TITLE = "Le rapport apparaît ici"
-DETECT_EMPTY_TEXT = (
-    "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
-)
+DETECT_EMPTY_TEXT = "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
 DETECT_WAIT_TITLE = "Examen des visages"
-DETECT_WAIT_TEXT = (
-    "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
-)
+DETECT_WAIT_TEXT = "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
 DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."

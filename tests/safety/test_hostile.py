@@ -142,11 +142,21 @@ def test_changed_content_is_not_saved_by_the_log(sealed: tuple[Vault, SealedVide
 
 
 def test_the_manifest_of_one_clip_on_another(
-    sealed: tuple[Vault, SealedVideo], photo: Photo, speech: Speech, attestation: Attestation, tmp_path: Path
+    vault: Vault, photo: Photo, speech: Speech, attestation: Attestation, tmp_path: Path
 ) -> None:
-    vault, first = sealed
-    token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
-    second = seal(vault, token, photo, speech, moving(photo.pixels, 25), out=tmp_path / "second.mp4", fps=25)
+    record = attest(vault, attestation, photo, speech)
+    first, second = (
+        seal(
+            vault,
+            issue_token(vault, record, photo, speech),
+            photo,
+            speech,
+            moving(photo.pixels, 25),
+            out=tmp_path / name,
+            fps=25,
+        )
+        for name in ("first.mp4", "second.mp4")
+    )
     data = first.path.read_bytes()
     start = data.index(b"uuid") - 4
     box = data[start : start + int.from_bytes(data[start : start + 4], "big")]
