@@ -66,10 +66,10 @@ class Detect:
                     report = step
             target = visitor.new("report", ".html")
             target.write_text(document(report, texts.language()), encoding="utf-8")
-            yield (
-                fragment(report, texts.language(), f"{FILES}{quote(path)}"),
-                gr.DownloadButton(value=str(target), visible=True),
-            )
+            save = gr.DownloadButton(value=str(target), visible=True)
+            if isinstance(save.value, dict):  # the framework serves a copy of its own: it goes with the visitor, too
+                visitor.uploads.add(Path(save.value["path"]))
+            yield fragment(report, texts.language(), f"{FILES}{quote(path)}"), save
         except Exception as error:
             yield cards.notice(explain(error)), hidden
 
