@@ -85,7 +85,7 @@ def flicker(frames: Iterable[np.ndarray], still: np.ndarray) -> float:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     file.seek(0)
-    with av.open(file) as made:
+    with av.open(file, "r") as made:
         luma = [f.to_ndarray(format="gray")[still].astype(np.float64) for f in made.decode(video=0)]
     return float(np.mean([np.abs(a - b).mean() for a, b in zip(luma[1:], luma[:-1], strict=True)]))
 
