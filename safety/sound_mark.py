@@ -278,7 +278,8 @@ def _inaudible(power: np.ndarray, share: float) -> np.ndarray:
     bark = 13 * np.arctan(0.00076 * hertz) + 3.5 * np.arctan((hertz / 7500) ** 2)
     apart = bark[None] - bark[:, None] + 0.474  # (masking band, masked band)
     spread = 10 ** ((15.81 + 7.5 * apart - 17.5 * np.sqrt(1 + apart**2)) / 10)
-    smooth = uniform_filter1d(power, SLOT, axis=0, mode="nearest")
+    # A running sum leaves less than nothing where digital silence follows speech.
+    smooth = np.maximum(uniform_filter1d(power, SLOT, axis=0, mode="nearest"), 0)
     mask = smooth @ spread.astype(np.float32) * np.float32(10**-1.4)
     change: np.ndarray = 20 * np.log10(1 + share * np.sqrt(mask / (smooth + 1e-12)))
     return change

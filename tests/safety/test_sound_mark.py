@@ -81,6 +81,15 @@ def test_silence_stays_silent_and_pauses_stay_as_they_are(speech_7s: np.ndarray)
     assert np.abs(mark.write(hushed, MARK_ID, RATE)[inside] - hushed[inside]).max() <= 1
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_voice_between_digital_silences_stays_a_voice() -> None:
+    """Every prepared recording: synthetic voices stop at exact zeros, which a running sum must not leave below zero."""
+    for file in sorted(SPOKEN.parent.glob("*.m4a")):
+        plain = load_speech(file).playback
+        moved = np.abs(SoundMark(KEY).write(plain, MARK_ID, RATE).astype(int) - plain)
+        assert moved.max() < 0.2 * np.abs(plain).max(), file.name
+
+
 def test_other_keys_and_unmarked_sounds_give_nothing(speech_7s: np.ndarray, delivered: np.ndarray) -> None:
     issued = [random_id() for _ in range(1000)]
     for sound in (speech_7s, delivered, voice(6.0, 5)):
