@@ -67,8 +67,9 @@ class Detect:
             target = visitor.new("report", ".html")
             target.write_text(document(report, texts.language()), encoding="utf-8")
             save = gr.DownloadButton(value=str(target), visible=True)
-            if isinstance(save.value, dict):  # the framework serves a copy of its own: it goes with the visitor, too
-                visitor.uploads.add(Path(save.value["path"]))
+            copy = getattr(save, "value", None)  # inside an event the framework copies later; the sweep takes that copy
+            if isinstance(copy, dict):
+                visitor.uploads.add(Path(copy["path"]))
             yield fragment(report, texts.language(), f"{FILES}{quote(path)}"), save
         except Exception as error:
             yield cards.notice(explain(error)), hidden
