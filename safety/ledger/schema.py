@@ -6,7 +6,9 @@ processes which start together do not get into each other's way.
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +91,16 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 
 
 def _touch_private(path: Path) -> None:
-    """Create the database file readable by its owner only; SQLite gives -wal and -shm the same mode."""
+    """Create the database file readable by its owner only; SQLite gives -wal and -shm the same mode.
+
+    An existing one is not opened: closing any descriptor of a file drops all POSIX locks that this process has on it,
+    those of its other SQLite connections too, and writers without locks ruin a database.
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LedgerError(
             f"The ledger {path} cannot be opened ({error.strerror}). Choose another CANDOR_HOME."

@@ -108,6 +108,20 @@ def test_four_processes_append_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_opening_a_vault_again_leaves_the_locks_of_a_writer(vault: Vault) -> None:
+    """POSIX locks belong to the process: a second opening that touched the file would let other writers in."""
+    other = (
+        "import sqlite3, sys; "
+        "sqlite3.connect(sys.argv[1], timeout=0.1, isolation_level=None).execute('BEGIN IMMEDIATE')"
+    )
+    command = [sys.executable, "-c", other, str(vault.home / "ledger.sqlite")]
+    with vault.ledger.transaction() as connection:
+        vault.ledger.append(connection, "test", "subject", {"n": 1})
+        with Vault.open(vault.home, environment={}):
+            assert "database is locked" in subprocess.run(command, capture_output=True, text=True).stderr
+    assert subprocess.run(command, capture_output=True).returncode == 0
+
+
 def test_the_ledger_reopens_whole_after_kill(tmp_path: Path) -> None:
     writer = start_writer(tmp_path / "vault", 100_000, "victim")
     assert writer.stdout is not None

@@ -157,8 +157,10 @@ class DiffusionMotion:
 
 def load_pipeline(model: Path | str) -> MotionPipeline:
     """A pipeline from a folder or the hub. Raises WeightsError when it is missing, damaged or of another version."""
+    from diffusers.utils.logging import disable_progress_bar
     from safetensors import SafetensorError
 
+    disable_progress_bar()  # two small files; the command line speaks one line at a time
     try:
         transformer, found = MotionTransformer.from_pretrained(
             str(model), subfolder="transformer", output_loading_info=True, low_cpu_mem_usage=False, dtype=torch.float32
