@@ -67,7 +67,7 @@ def empty(title: str, message: str) -> str:
     """What stands where a result will be."""
     return (
         f'<div class="stage empty"><svg viewBox="0 0 96 96" aria-hidden="true"><circle cx="48" cy="36" r="17"/>'
-        f'<path d="M16 88c2-20 15-29 32-29s30 9 32 29"/></svg><h3>{escape(title)}</h3><p>{escape(message)}</p></div>'
+        f'<path d="M16 88c2-20 15-29 32-29s30 9 32 29"/></svg><h2>{escape(title)}</h2><p>{escape(message)}</p></div>'
     )
 
 
@@ -128,7 +128,7 @@ def progress_card(step: Step) -> str:
         )
     percent = round(step.done * 100)
     return (
-        f'<div class="stage working"><h3>{escape(title)}</h3>'
+        f'<div class="stage working"><h2>{escape(title)}</h2>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%"></i></div><p><b>{percent} %</b><span>{escape(left)}</span></p>'
         f"<ol>{stages}</ol></div>"
@@ -149,7 +149,7 @@ def result_card(made: Creation) -> str:
     facts = sealed_facts(made.report())
     facts.append((texts.RESULT_MADE, texts.RESULT_MADE_VALUE.format(wall=made.wall, realtime=made.realtime)))
     return (
-        f'<section class="card result"><h3>{escape(texts.RESULT_TITLE)}{badge(sealed.manifest_state)}</h3>'
+        f'<section class="card result"><h2>{escape(texts.RESULT_TITLE)}{badge(sealed.manifest_state)}</h2>'
         f"{facts_list(facts)}<details><summary>{escape(texts.RESULT_TIMINGS)}</summary>{stages}</details>{warning}</section>"
     )
 
@@ -157,7 +157,7 @@ def result_card(made: Creation) -> str:
 def sample_card(title: str, report: Mapping[str, Any]) -> str:
     """What a prepared clip carries. report: what `generate --json` printed when it was made."""
     return (
-        f'<section class="card result"><h3>{escape(texts.SAMPLE_TITLE)}: {escape(title)}</h3>'
+        f'<section class="card result"><h2>{escape(texts.SAMPLE_TITLE)}: {escape(title)}</h2>'
         f"{facts_list(sealed_facts(report))}{hint(texts.SAMPLE_SIGNER)}</section>"
     )
 
@@ -200,7 +200,7 @@ def report_card(verdict: str, summary: str, contradictions: Sequence[str], rows:
     lines = "".join(_row(row) for row in rows)
     lead = f'<p class="lead">{escape(texts.said(summary))}</p>' if summary else ""
     return (
-        f'<section class="card report"><h3>{escape(verdict)}</h3>{warning}{lead}<ul class="rows">{lines}</ul></section>'
+        f'<section class="card report"><h2>{escape(verdict)}</h2>{warning}{lead}<ul class="rows">{lines}</ul></section>'
     )
 
 

@@ -222,7 +222,7 @@ def test_a_sample_plays_within_a_second_and_loads_into_create(page: Page) -> Non
     expect(page.locator("#speech-notice")).to_contain_text("seconds of sound")
     page.locator("#send").click()
     expect(page.locator("#report .rows")).to_contain_text(texts.MANIFEST["sample"][0])
-    expect(page.locator("#report h3")).to_contain_text(texts.VERDICT["sample"])
+    expect(page.locator("#report h2")).to_contain_text(texts.VERDICT["sample"])
 
 
 def test_nobody_gets_another_visitors_files(

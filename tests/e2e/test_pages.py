@@ -58,6 +58,7 @@ def test_a_preview_follows_the_gaze_pad_and_a_second_take_stands_beside_the_firs
     still.wait_for(timeout=FIRST_VIDEO)
     before = still.get_attribute("src")
     pad = page.locator("#look .gaze-pad")
+    pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.2 * box["height"])

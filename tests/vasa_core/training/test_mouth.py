@@ -50,7 +50,7 @@ def test_between_lips_is_the_opening():
 def test_tone_is_learned_and_ships_as_trained(cache, tmp_path):
     mouths = read_mouths(cache, TINY)
     assert mouths.colour.shape == (80, 3, 6, 9) and mouths.features.shape == (80, FEATURES)
-    net = train(mouths, TrainingConfig(steps=150, batch=16, rate=1e-2), TINY)
+    net = train(mouths, TrainingConfig(steps=400, batch=16, rate=1e-2), TINY)
     save(net, tmp_path / "mouth.safetensors")
     shipped = Interior.from_pretrained(tmp_path / "mouth.safetensors")
     for opening in (0.12, 0.3):
