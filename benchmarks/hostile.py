@@ -144,7 +144,10 @@ def _frames(path: Path) -> Frames:
                 if len(found) == CLIP_FRAMES:
                     break
         return found
-    return _swaying(_square(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)))
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise SystemExit(f"{path} is no picture.")
+    return _swaying(_square(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
 
 
 def _square(picture: np.ndarray) -> np.ndarray:

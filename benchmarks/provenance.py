@@ -225,13 +225,17 @@ def c2pa(folder: Path, options: argparse.Namespace) -> None:
             print(f"{path.name:28} {reading.state:8} {codes}")
 
 
+def _without_folder(part: Callable[[argparse.Namespace], None]) -> Callable[[Path, argparse.Namespace], None]:
+    return lambda _folder, options: part(options)
+
+
 PARTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "tamper": tamper,
     "times": times,
     "ledger": ledger,
     "threads": threads,
     "c2pa": c2pa,
-    **{name: (lambda _folder, options, part=part: part(options)) for name, part in watermark.PARTS.items()},
+    **{name: _without_folder(part) for name, part in watermark.PARTS.items()},
     "audibility": lambda _folder, options: sound.audibility(options.speech, options),
     "sound-attacks": lambda _folder, options: sound.attacks(options.speech, options),
     "sound-false-accepts": lambda _folder, options: sound.false_accepts(options.speech, options),
