@@ -90,7 +90,7 @@ def model_row(
     motion = model(samples, Controls(seed=seed))
     spent = time.process_time() - began
     face = space.template + space.decode(motion.dynamics)
-    row = score_lips(aperture(face), phones, samples) | score_head(motion, face)
+    row = score_lips(aperture(face), phones, samples) | score_head(np.degrees(motion.pose[:, :3].astype(float)), face)
     return row | {"seconds": len(samples) / SAMPLE_RATE, "cpu": spent / len(samples) * SAMPLE_RATE}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from vasa_core.face.alignment import eye_openness
 from vasa_core.motion.prosody import analyse
 from vasa_core.training.phones import Phone
-from vasa_core.types import MOTION_RATE, Motion
+from vasa_core.types import MOTION_RATE
 
 OPEN = {"AA", "AE", "AO", "AY", "AW", "AH", "EH", "EY"}
 CLOSED = {"M", "B", "P"}
@@ -64,9 +64,8 @@ def score_lips(opening: np.ndarray, phones: list[Phone], samples: np.ndarray) ->
     return out
 
 
-def score_head(motion: Motion, face: np.ndarray) -> dict[str, float]:
-    """The figures of head and lids."""
-    angles = np.degrees(motion.pose[:, :3].astype(float))
+def score_head(angles: np.ndarray, face: np.ndarray) -> dict[str, float]:
+    """The figures of head and lids, from yaw, pitch, roll (N, 3) in degrees and landmarks (N, 478, 3)."""
     power = np.abs(np.fft.rfft(angles - angles.mean(0), axis=0)) ** 2
     high = np.fft.rfftfreq(len(angles), 1 / MOTION_RATE) > 6
     eyes = eye_openness(face).mean(1)

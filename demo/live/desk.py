@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demo.errors import Busy, Missing
+from demo.guard import outcome
 from demo.live.session import SHORTEST, LiveSession, Picture
+from demo.logs import event
 from demo.progress import Pace, Step
 from demo.studio import Creation, Stopwatch, Studio
 from vasa_core.types import MOTION_RATE, PLAYBACK_RATE, SAMPLE_RATE, Controls, Photo, Speech
@@ -72,18 +74,27 @@ class LiveDesk:
         self._lock = threading.Lock()
         self._places: dict[str, Place] = {}
         self._opening = 0  # sessions that are being prepared
+        studio.metrics.watch("candor_live_running", "Live sessions under way", self._running)
 
     def open(
-        self, owner: str, photo: Path, name: str, face: int | None, attestation: Attestation, language: str
+        self,
+        owner: str,
+        photo: Path,
+        name: str,
+        face: int | None,
+        attestation: Attestation,
+        language: str,
+        who: str = "",
     ) -> Place:
         """Prepare a session: the photo's portrait, a consent for any recording, an exit that lets pictures out.
 
-        owner: the visitor; an earlier session of theirs ends. Raises Busy, the PhotoError and ConsentError families.
+        owner: the visitor; an earlier session of theirs ends. who: address of the client. Raises Busy, the PhotoError and ConsentError families.
         """
+        self.studio.limits.check("live", who)
         self.close(owner)
         with self._lock:
             self._sweep()
-            if sum(place.session.running for place in self._places.values()) + self._opening >= self.places:
+            if self._running() + self._opening >= self.places:
                 raise Busy("Somebody else is live at the moment. Please try again in a few minutes.")
             self._opening += 1
         try:
@@ -113,16 +124,28 @@ class LiveDesk:
         leave = LiveExit(vault, issue_token(vault, record, picture, silence), picture, silence, self.seconds)
         place = Place(secrets.token_urlsafe(24), owner, record, picture, renderer, self.seconds)
         place.session = LiveSession(
-            stream_of(self.studio.core, Controls()),
+            self.studio.core.generator().stream(Controls()),
             renderer,
             leave,
             Controls(),
             show=lambda shot: place.show(shot) if place.show else None,
             wanted=lambda: place.wanted() if place.wanted else False,
-            over=lambda error: place.over(error) if place.over else None,
+            over=lambda error: self._ended(place, error),
         )
         place.session.start()
         return place
+
+    def _running(self) -> int:
+        return sum(place.session.running for place in list(self._places.values()))
+
+    def _ended(self, place: Place, error: BaseException | None) -> None:
+        session, metrics, word = place.session, self.studio.metrics, outcome(error)
+        metrics.live.labels(word).inc()
+        metrics.pictures.labels("left out").inc(session.skipped)
+        metrics.pictures.labels("shown").inc(session.frames - session.skipped)
+        event("live ended", reason=word, seconds=session.recording.seconds, left_out=session.skipped)
+        if place.over:
+            place.over(error)
 
     def find(self, ticket: str) -> Place | None:
         """The running session of a ticket."""
@@ -177,6 +200,7 @@ class LiveDesk:
         def report(stage: str, fraction: float) -> None:
             tell(pace.at(stage, fraction))
 
+        self.studio.limits.check("videos", who)
         with self.studio.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled, who):
             watch = Stopwatch()
             report("rendering", 0.0)
@@ -204,15 +228,3 @@ def unheard() -> Speech:
     """A second of silence: what stands for the sound when a consent for any recording is signed before anyone spoke."""
     samples = np.zeros(SAMPLE_RATE, np.float32)
     return Speech(samples, np.zeros((PLAYBACK_RATE, 1), np.int16), b"", "audio/wav", "live microphone")
-
-
-def stream_of(core: Any, controls: Controls) -> Any:
-    """A stream of motion for one visitor."""
-    from demo.live.lips import LipStream
-    from vasa_core.errors import WeightsError
-
-    generator = core.generator()
-    try:
-        return generator.stream(controls)
-    except WeightsError:  # the model that ships hears whole recordings only
-        return LipStream(generator, controls)

@@ -14,7 +14,7 @@ import gradio as gr
 
 from demo import cards, consent_step, look, texts
 from demo.errors import Missing
-from demo.guard import explain
+from demo.guard import address, explain
 from demo.inputs import QUIET, READS, PhotoStep
 from demo.line import LONGEST
 from demo.live.desk import LiveDesk
@@ -104,6 +104,7 @@ class Live:
                 visitor.face,
                 attestation,
                 texts.language(),
+                address(request),
             )
         except Exception as error:
             return {self.notice: cards.notice(explain(error)), self.ticket: ""}
@@ -128,9 +129,7 @@ class Live:
 
         def work() -> None:
             try:
-                done.append(
-                    self.desk.seal(place, out, request.client.host if request.client else "", steps.put, stop.is_set)
-                )
+                done.append(self.desk.seal(place, out, address(request), steps.put, stop.is_set))
                 self.studio.save_receipt(place.record, receipt)
             except BaseException as error:
                 done.append(error)

@@ -8,7 +8,7 @@ import wave
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from vasa_core.types import MOTION_RATE, SAMPLE_RATE, Controls, Motion
 
 if TYPE_CHECKING:
     from safety.live import LiveExit
+    from vasa_core.motion.generator import MotionSource
     from vasa_core.render.renderer import LiveRenderer
     from vasa_core.render.warp import Warp
 
@@ -25,13 +26,6 @@ BEHIND = 0.5  # seconds of unheard sound from which pictures are left out, so th
 DEAF = 3.0  # seconds of unheard sound from which the session is given up
 SHORTEST = 1.0  # seconds that a recording must last
 TOO_SLOW = "This computer cannot keep up with you: it is busy with other work. Try again in a minute."
-
-
-class MotionStream(Protocol):
-    """What turns sound into motion while it comes (vasa_core.motion.stream)."""
-
-    def push(self, samples: np.ndarray, controls: Controls | None = None) -> Motion:
-        """float32 (n,) at 16 kHz -> the frames that became final, at 25 Hz."""
 
 
 @dataclass
@@ -85,7 +79,7 @@ class LiveSession:
 
     def __init__(
         self,
-        stream: MotionStream,
+        stream: MotionSource,
         renderer: LiveRenderer,
         leave: LiveExit,
         controls: Controls,

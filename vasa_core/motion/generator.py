@@ -26,6 +26,21 @@ class MotionGenerator(Protocol):
     ) -> Motion:
         """float32 (n,) at 16 kHz -> Motion of ceil(seconds * MOTION_RATE) frames."""
 
+    def stream(self, controls: Controls = ...) -> MotionSource:
+        """Motion of speech that is still coming. Raises WeightsError when the model cannot hear live."""
+
+
+class MotionSource(Protocol):
+    """One live talker (vasa_core.motion.stream.MotionStream)."""
+
+    lookahead: float  # seconds of sound that a frame waits for
+
+    def push(self, samples: np.ndarray, controls: Controls | None = None) -> Motion:
+        """float32 (n,) at 16 kHz, any n -> Motion of the frames that are final now, maybe none."""
+
+    def finish(self) -> Motion:
+        """The frames that still waited for sound."""
+
 
 def check_samples(samples: np.ndarray) -> np.ndarray:
     """float32 (n,) or a named error."""
