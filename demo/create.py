@@ -11,7 +11,7 @@ import gradio as gr
 
 from demo import cards, consent_step, look, samples, texts
 from demo.errors import Busy, Missing
-from demo.guard import explain
+from demo.guard import address, explain
 from demo.inputs import QUIET, READS, Inputs
 from demo.job import Job
 from demo.line import LONGEST
@@ -101,7 +101,7 @@ class Create:
         visitor = self.visitors.find(request.session_hash)
         count = len(self.consent.inputs)
         try:
-            job = self._job(visitor, (*values[:count], str(request.session_hash)), values[count:], _address(request))
+            job = self._job(visitor, (*values[:count], str(request.session_hash)), values[count:], address(request))
         except Exception as error:
             yield {self.notice: cards.notice(explain(error))}
             return
@@ -117,7 +117,7 @@ class Create:
                 raise Missing(texts.STILL_WORKING)
             controls, fps, whole, sign = look.read(*panel)
             controls = controls.but(seed=random.randint(0, look.MAX_SEED))
-            job = Job(self.studio, visitor, None, controls, fps, whole, _address(request), sign, visitor.last)
+            job = Job(self.studio, visitor, None, controls, fps, whole, address(request), sign, visitor.last)
         except Exception as error:
             yield {self.notice: cards.notice(explain(error))}
             return
@@ -201,7 +201,3 @@ class Create:
             return {}
         loaded = self.inputs.load_files(sample.photo, sample.speech, request)
         return {self.notice: cards.notice(texts.SAMPLE_USED, "good"), **loaded}
-
-
-def _address(request: gr.Request) -> str:
-    return request.client.host if request.client else ""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from demo import cards, texts
-from demo.guard import explain
+from demo.guard import address, explain, outcome
 from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
 from demo.session import Visitors
 from demo.studio import Studio
@@ -53,7 +53,9 @@ class Detect:
             yield self._empty(), hidden
             return
         yield cards.empty(texts.DETECT_WAIT_TITLE, texts.DETECT_WAIT_TEXT), hidden
+        problem: BaseException | None = None
         try:
+            self.studio.limits.check("examined", address(request))
             visitor = self.visitors.of(request.session_hash)
             visitor.uploads.add(Path(path))
             from detection import Progress
@@ -72,7 +74,10 @@ class Detect:
                 visitor.uploads.add(Path(copy["path"]))
             yield fragment(report, texts.language(), f"{FILES}{quote(path)}"), save
         except Exception as error:
+            problem = error
             yield cards.notice(explain(error)), hidden
+        finally:
+            self.studio.metrics.readings.labels("detect", outcome(problem)).inc()
 
     def clear(self) -> tuple[str, gr.DownloadButton]:
         return self._empty(), gr.DownloadButton(visible=False)

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from demo import provenance
 from demo.session import Visitors
+from demo.studio import Studio
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,7 +43,7 @@ FOLDERS = (
     "/gradio_api/file=",
 )
 UPLOADS = {"/gradio_api/upload", provenance.CONTENT}
-READ = PAGES | {"/healthz"} | {f"/gradio_api/{name}" for name in GETS}
+READ = PAGES | {"/healthz", "/metrics"} | {f"/gradio_api/{name}" for name in GETS}
 WRITE = {f"/gradio_api/{name}" for name in POSTS} | UPLOADS | provenance.FORMS
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -77,8 +78,11 @@ class House:
 class Doorman:
     """Refuses what the page never sends, bounds what it does send, and adds the security headers."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, house: House) -> None:
+    def __init__(self, app: ASGIApp, visitors: Visitors, house: House, studio: Studio | None = None) -> None:
         self.app, self.visitors, self.house = app, visitors, house
+        studio = studio or Studio()
+        self.limits, self.metrics = studio.limits, studio.metrics
+        self.metrics.watch("candor_visitors", "Open tabs that gave or made something", lambda: len(visitors))
         self.headers = [*HEADERS, (b"content-security-policy", f"frame-ancestors {house.frames}".encode())]
         self.arriving = 0  # bytes that uploads under way have announced
 
@@ -92,6 +96,7 @@ class Doorman:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self.metrics.requests.labels(_kind(scope), str(message["status"])).inc()
                 message["headers"] = [*message.get("headers", []), *self.headers]
             await send(message)
 
@@ -121,6 +126,10 @@ class Doorman:
             return PlainTextResponse("Not served here.", 403)
         if method == "POST" and not _own_origin(headers):
             return PlainTextResponse("Only Candor's own page may send this.", 403)
+        if method == "POST":
+            wait = self.limits.wait("posts", scope["client"][0] if scope.get("client") else "")
+            if wait:
+                return PlainTextResponse("Too many requests. Wait a little.", 429, {"retry-after": f"{wait:.0f}"})
         return None
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -177,6 +186,18 @@ def _in_their_language(scope: Scope) -> Response | None:
         return None
     query = scope["query_string"].decode("latin-1")
     return RedirectResponse(f"fr?{query}" if query else "fr", headers={"vary": "accept-language"})
+
+
+def _kind(scope: Scope) -> str:
+    """What a request is about, for the metrics: few words, whatever the address."""
+    path = scope["path"]
+    if path in PAGES:
+        return "page"
+    if path in UPLOADS or path in WRITE:
+        return "upload" if path in UPLOADS else "event"
+    if path.startswith("/gradio_api/file="):
+        return "file"
+    return "other"
 
 
 def _own_origin(headers: Headers) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from demo import texts
+from demo.guard import outcome
+from demo.logs import event
 from demo.progress import Step
 from demo.session import Visitor
 from demo.studio import Creation, Studio
@@ -98,9 +100,21 @@ class Job:
         except BaseException as error:
             self.error = error
         finally:
+            self._count()
             visitor.held, visitor.working = set(), False
             if visitor.gone:  # whatever was written after the folder had been removed
                 shutil.rmtree(visitor.folder, ignore_errors=True)
+
+    def _count(self) -> None:
+        metrics, word = self.studio.metrics, outcome(self.error)
+        metrics.videos.labels(word).inc()
+        if self.made is None:
+            event("video not made", reason=word)
+            return
+        metrics.wall.observe(self.made.wall)
+        metrics.seconds.inc(self.made.sealed.seconds)
+        facts = self.made.report()
+        event("video made", **{name: facts[name] for name in ("seconds", "frames", "fps", "realtime", "timings")})
 
     def _sign(self, photo: Photo, speech: Speech) -> Any:
         """The consent record of this work: the earlier work's, or one that is signed now."""

@@ -31,6 +31,10 @@ class Line:
         self._tickets: deque[Ticket] = deque()  # the first one is at work, the others wait
         self._moved = threading.Condition()
 
+    def __len__(self) -> int:
+        """People at work or waiting."""
+        return len(self._tickets)
+
     @contextmanager
     def turn(
         self,

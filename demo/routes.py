@@ -30,6 +30,9 @@ def routes(studio: Studio, visitors: Visitors, desk: LiveDesk) -> list[BaseRoute
         """Ready once the models are loaded; a load balancer sends nobody before."""
         return JSONResponse({"status": "ok" if studio.ready else "starting"}, 200 if studio.ready else 503)
 
+    async def metrics(request: Request) -> Response:
+        return studio.metrics.answer(request)
+
     async def document(request: Request) -> Response:
         path = DOCUMENTS.get(request.path_params["name"])
         if path is None or not path.exists():
@@ -40,6 +43,7 @@ def routes(studio: Studio, visitors: Visitors, desk: LiveDesk) -> list[BaseRoute
         Route("/documents/{name}", document),
         WebSocketRoute("/live", live),
         Route("/healthz", health),
+        Route("/metrics", metrics),
         Mount(PREFIX, Later(lambda: provenance(lambda: studio.vault, studio.reading))),
         Mount("/page", StaticFiles(directory=SCRIPTS)),
     ]

@@ -18,7 +18,7 @@ import gradio as gr
 from gradio import processing_utils
 from starlette.middleware import Middleware
 
-from demo import samples, texts
+from demo import logs, samples, texts
 from demo.doorman import MAX_UPLOAD, Doorman, House
 from demo.errors import UsageError
 from demo.live.desk import LiveDesk
@@ -116,8 +116,7 @@ def serve(
 
     Raises UsageError when the address cannot be had.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.start()
     remove_abandoned()
     studio = studio or Studio()
     visitors = Visitors(leaving=studio.forget)
@@ -148,7 +147,7 @@ def serve(
                 share=False,
                 enable_monitoring=False,
                 app_kwargs={
-                    "middleware": [Middleware(Doorman, visitors=visitors, house=House.at(host))],
+                    "middleware": [Middleware(Doorman, visitors=visitors, house=House.at(host), studio=studio)],
                     "routes": routes(studio, visitors, desk),
                     "docs_url": None,
                     "redoc_url": None,

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demo.errors import Busy
+from demo.limits import Limits
 from demo.line import Line
+from demo.metrics import Metrics
 from demo.progress import Pace, Step
 from vasa_core.errors import Cancelled, ControlError
 from vasa_core.types import MAX_FPS, PLAYBACK_RATE, SAMPLE_RATE, Controls, FaceBox, Photo, Speech
@@ -135,6 +137,10 @@ class Studio:
         self._warm = False
         self._renderers: OrderedDict[tuple[Path, int | None], LiveRenderer] = OrderedDict()
         self.line = Line()
+        self.metrics = Metrics()
+        self.limits = Limits(over=lambda name: self.metrics.refusals.labels(name).inc())
+        self.metrics.watch("candor_line_waiting", "People whose video is made or in line", lambda: len(self.line))
+        self.metrics.watch("candor_ready", "1 once the models are loaded", lambda: float(self._warm))
         self._readers = threading.BoundedSemaphore(READERS)
 
     @contextmanager
@@ -282,6 +288,7 @@ class Studio:
 
         if not MIN_FPS <= fps <= MAX_FPS:
             raise ControlError(f"{fps} frames per second cannot be made; choose {MIN_FPS} to {MAX_FPS}.")
+        self.limits.check("videos", who)
         controls = controls or Controls()
         pace = Pace()
         tell = progress or (lambda step: None)

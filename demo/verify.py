@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo import cards, texts
 from demo.cards import Row
-from demo.guard import explain
+from demo.guard import address, explain, outcome
 from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
 from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
@@ -46,7 +46,9 @@ class Verify:
         """HTML of the report on a file, or of the reason why there is none."""
         if path is None:
             return self._empty()
+        problem: BaseException | None = None
         try:
+            self.studio.limits.check("examined", address(request))
             self.visitors.of(request.session_hash).uploads.add(Path(path))
             facts = self.studio.audit(path).to_dict()
             if facts["verdict"] == "foreign_manifest":
@@ -55,7 +57,10 @@ class Verify:
                     return sample_html(facts, known)
             return report_html(facts)
         except Exception as error:
+            problem = error
             return cards.notice(explain(error))
+        finally:
+            self.studio.metrics.readings.labels("verify", outcome(problem)).inc()
 
     @staticmethod
     def _empty() -> str:

@@ -88,7 +88,9 @@ class LiveDesk:
     ) -> Place:
         """Prepare a session: the photo's portrait, a consent for any recording, an exit that lets pictures out.
 
-        owner: the visitor; an earlier session of theirs ends. who: address of the client. Raises Busy, the PhotoError and ConsentError families.
+        owner: the visitor; an earlier session of theirs ends.   who: address of the client.
+
+        Raises Busy, the PhotoError and ConsentError families.
         """
         self.studio.limits.check("live", who)
         self.close(owner)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demo.errors import Overloaded
-from vasa_core.types import MOTION_RATE, SAMPLE_RATE, Controls, Motion
+from vasa_core.types import MOTION_RATE, SAMPLE_RATE, Controls
 
 if TYPE_CHECKING:
     from safety.live import LiveExit

@@ -281,6 +281,7 @@ HOUSE = {
     "The ledger has schema {}, this program knows up to {}. Use the newer version.": "Le registre a le schéma {0}, ce programme connaît jusqu’au {1}. Utilisez la version plus récente.",
     "The ledger {} cannot be opened ({}). Choose another CANDOR_HOME.": "Le registre {0} ne peut pas être ouvert ({1}). Choisissez un autre CANDOR_HOME.",
     "{} videos for your address are being made or in line. Wait for one to finish.": "{0} vidéos pour votre adresse sont en cours ou en attente. Attendez que l’une soit finie.",
+    "Your address has asked for this too often. Try again in {} min.": "Votre adresse a demandé cela trop souvent. Réessayez dans {0} min.",
     "{} people are waiting already. Please try again in a few minutes.": "{0} personnes attendent déjà. Réessayez dans quelques minutes.",
     "Too many people are here at the moment. Please try again in a few minutes.": "Il y a trop de monde en ce moment. Réessayez dans quelques minutes.",
     "Many files are being read already. Please try again in a minute.": "Beaucoup de fichiers sont déjà en lecture. Réessayez dans une minute.",
