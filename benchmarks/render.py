@@ -6,7 +6,8 @@ CLIPS_DIR holds videos of people who are in no training set. Inside the face, pe
 pixels of a 512 frame, correlation of lip opening, and sharpness (variance of the Laplacian) against the true frame.
 Between parted lips: PSNR, SSIM and mean absolute error of the luma's gradient. Baselines on the same frames: the first
 frame frozen; a mesh warp that is told the same motion as Candor but has no layers (no matte, eyes or mouth); a plain
-warp of the first frame to the true landmarks, which no speech could know. Printed as well: CPU milliseconds per frame
+warp of the first frame to the true landmarks, which no speech could know. "No mouth" and "no eyes" are Candor without
+that layer: what it costs or gains in figures. Printed as well: CPU milliseconds per frame
 of the renderer alone, on one thread, by stage.
 """
 
@@ -29,7 +30,7 @@ from vasa_core.face.portrait import CANVAS, MARGIN, Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp, oversample
-from vasa_core.types import Controls, Photo
+from vasa_core.types import POSE_DIM, Controls, Photo
 
 NAMES = ("PSNR", "SSIM", "landmarks", "sharpness", "mouth PSNR", "mouth SSIM", "mouth edge")
 PARTED = 0.025  # lip opening over face height from which the inside of the mouth is compared
@@ -89,6 +90,19 @@ def mouth_figures(true: np.ndarray, drawn: np.ndarray, seen: np.ndarray) -> list
     soft = [cv2.GaussianBlur(x, (0, 0), 0.8) for x in grey]
     edges = [np.stack([cv2.Sobel(x, cv2.CV_64F, 1, 0), cv2.Sobel(x, cv2.CV_64F, 0, 1)])[:, inside] / 8 for x in soft]
     return [10 * np.log10(255**2 / error), ssim_map(*grey)[inside].mean(), np.abs(edges[0] - edges[1]).mean()]
+
+
+class Left:
+    """A layer that is not drawn: what the mesh shows in its place stays."""
+
+    def __init__(self, wrapped: object) -> None:
+        self._wrapped = wrapped
+
+    def paint(self, *_: object) -> None:
+        """Nothing."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._wrapped, name)
 
 
 class Timed:
@@ -153,11 +167,14 @@ def measure(
     portrait = prepare_portrait(photo, face, detector)
     renderer, texture = LiveRenderer(portrait, space), oversample(portrait.texture)
     spent: dict[str, float] = {}
+    plain = Warp()
     warp: Any = Timed(Warp(), "draw", spent, "warp")
     watched: Any = renderer
+    renderer.draw(np.zeros(POSE_DIM, np.float32), np.zeros(space.dim, np.float32), Controls(), plain)  # compiles
     watched._eyes = [Timed(eye, "paint", spent, "eyes") for eye in renderer._eyes]
     watched._mouth = Timed(renderer._mouth, "paint", spent, "mouth")
-    rows: dict[str, list[list[float]]] = {"Candor": [], "frozen": [], "mesh warp": [], "plain warp": []}
+    methods = ("Candor", "no mouth", "no eyes", "frozen", "mesh warp", "plain warp")
+    rows: dict[str, list[list[float]]] = {name: [] for name in methods}
     lips: dict[str, list[float]] = {name: [] for name in ("true", *rows)}
     for frame in frames[1:]:
         canvas = cv2.warpAffine(
@@ -175,10 +192,18 @@ def measure(
         started = time.thread_time()
         drawn = renderer.draw(pose, code, Controls(), warp)
         spent["whole frame"] = spent.get("whole frame", 0.0) + time.thread_time() - started
+        mouth, eyes = watched._mouth, watched._eyes
+        watched._mouth = Left(mouth)
+        no_mouth = renderer.draw(pose, code, Controls(), plain)
+        watched._mouth, watched._eyes = mouth, [Left(eye) for eye in eyes]
+        no_eyes = renderer.draw(pose, code, Controls(), plain)
+        watched._eyes = eyes
         still = portrait.texture[MARGIN:-MARGIN, MARGIN:-MARGIN]
         lips["true"].append(aperture(seen))
         for name, picture in (
             ("Candor", drawn),
+            ("no mouth", no_mouth),
+            ("no eyes", no_eyes),
             ("frozen", still),
             ("mesh warp", mesh_warp(renderer, pose, code, texture)),
             ("plain warp", plain_warp(portrait, seen, texture)),

@@ -2,7 +2,10 @@
 
     python -m benchmarks.steady [--photo FILE] [--speech FILE] [--seconds 62]
 
-Identity: frames of second 60 against frames of the first seconds in the nearest expression: SSIM of the skin that
+Texture drift: the motion of the first second is put again at second 60 of the same clip, after everything between has
+been drawn, so both seconds ask for the same pose and expression and nothing has to be aligned. SSIM of the skin that
+expressions hardly move, as drawn and after the encoder that ships, without and with the watermark.
+In free motion: frames of second 60 against frames of the first seconds in the nearest expression: SSIM of the skin that
 expressions hardly move (forehead, nose, cheek bones), after alignment by the skull's landmarks and again after the
 pictures themselves were registered (affine, ECC: Evangelidis and Psarakis, IEEE TPAMI 30(10), 2008), since landmarks
 jitter by more than skin's texture forgives; beside it the same for pairs within the first seconds, which is what the
@@ -10,7 +13,7 @@ measure gives without any drift; the same with the later frame drawn in the earl
 expression; and one frame drawn again after all others. Rest shape: how far the median position of the skull's and of
 all points lies apart between the first and the last ten seconds, in per cent of the face's width.
 Flicker: mean absolute difference of neighbouring frames where the picture shows background far from the person, as
-drawn and after the encoder that ships, beside a still picture encoded likewise.
+drawn and after the encoder that ships, without and with the watermark, beside a still picture encoded likewise.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ import numpy as np
 
 from benchmarks.pipeline import SAMPLES, of_length
 from benchmarks.render import ssim_map
-from safety.encode import EncodeConfig
+from safety.encode import encode
+from safety.video_mark import VideoMark
+from safety.watermark import FrameWriter
 from vasa_core.audio import load_speech
 from vasa_core.face.detector import FaceDetector
 from vasa_core.face.geometry import RIGID
@@ -35,7 +40,7 @@ from vasa_core.photo import load_photo
 from vasa_core.pipeline import TalkingFace
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp
-from vasa_core.types import FRAME_SIZE, MOTION_RATE, Controls
+from vasa_core.types import FRAME_SIZE, MOTION_RATE, Controls, Motion
 
 STILL_SKIN = np.array(
     [103, 67, 109, 10, 338, 297, 332, 333, 8, 347, 330, 280, 4, 50, 101, 118, 104]
@@ -74,20 +79,50 @@ def alike(detector: FaceDetector, before: np.ndarray, after: np.ndarray, unposed
     return [*figures, ssim_map(grey[0], grey[2])[mask > 0].mean()]
 
 
-def flicker(frames: Iterable[np.ndarray], still: np.ndarray) -> float:
+def through_encoder(frames: Iterable[np.ndarray], marked: bool, wanted: set[int] | None = None) -> list[np.ndarray]:
+    """Luma uint8 (H, W) of frames as people get them, at 25 a second; those whose index is `wanted`, None means all."""
+    mark = VideoMark(b"steady" * 6)
+
+    def writer(height: int, width: int) -> FrameWriter:
+        return mark.writer(1, height, width) if marked else lambda i420: None
+
+    video = encode(frames, np.zeros((0, 1), np.int16), MOTION_RATE, writer)
+    with av.open(io.BytesIO(video.mp4), "r") as made:
+        decoded = enumerate(made.decode(video=0))
+        return [f.to_ndarray(format="gray") for i, f in decoded if wanted is None or i in wanted]
+
+
+def flicker(frames: Iterable[np.ndarray], still: np.ndarray, marked: bool) -> float:
     """Mean absolute difference of neighbouring frames inside `still`, bool (H, W), after encoding; luma steps."""
-    config, file = EncodeConfig(), io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": str(config.crf), "preset": config.preset})
-        stream.width = stream.height = FRAME_SIZE
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    file.seek(0)
-    with av.open(file, "r") as made:
-        luma = [f.to_ndarray(format="gray")[still].astype(np.float64) for f in made.decode(video=0)]
+    luma = [x[still].astype(np.float64) for x in through_encoder(frames, marked)]
     return float(np.mean([np.abs(a - b).mean() for a, b in zip(luma[1:], luma[:-1], strict=True)]))
+
+
+def drift(renderer: LiveRenderer, motion: Motion, detector: FaceDetector) -> None:
+    """Print how like the first second is to the same second asked for again at the end of the clip."""
+    again = len(motion) - 2 * MOTION_RATE
+    pose, dynamics = motion.pose.copy(), motion.dynamics.copy()
+    for track in (pose, dynamics):
+        track[again : again + MOTION_RATE] = track[:MOTION_RATE]
+    twice = Motion(pose, dynamics)
+    pairs = [(i, again + i) for i in range(2, MOTION_RATE - 2, 4)]
+    wanted = {i for pair in pairs for i in pair}
+    drawn = {i: x for i, x in enumerate(renderer.render(twice, MOTION_RATE)) if i in wanted}
+    grey = {i: cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for i, x in drawn.items()}
+    masks = {}
+    for before, _ in pairs:
+        found = detector.landmarks(drawn[before])
+        mask = np.zeros((FRAME_SIZE, FRAME_SIZE), np.uint8)
+        if found is not None:
+            cv2.fillPoly(mask, [np.round(found[STILL_SKIN, :2]).astype(np.int32)], 1)
+        masks[before] = mask > 0
+    print(f"texture drift, {len(pairs)} pairs in equal pose, seconds 0 and {again / MOTION_RATE:.0f}: SSIM of skin")
+    for name, marked in (("as drawn", None), ("encoded", False), ("marked and encoded", True)):
+        if marked is not None:
+            kept = through_encoder(renderer.render(twice, MOTION_RATE), marked, wanted)
+            grey = dict(zip(sorted(wanted), kept, strict=True))
+        figures = [ssim_map(grey[a], grey[b])[masks[a]].mean() for a, b in pairs if masks[a].any()]
+        print(f"  {name:<25}{np.mean(figures):.4f}, least {np.min(figures):.4f}")
 
 
 def main() -> None:
@@ -105,6 +140,7 @@ def main() -> None:
     def draw(index: int) -> np.ndarray:
         return renderer.draw(motion.pose[index], motion.dynamics[index], Controls(), warp)
 
+    drift(renderer, motion, core.detector)
     late = np.arange(len(motion) - 2 * MOTION_RATE, len(motion) - MOTION_RATE, 3)
     early = np.arange(4 * MOTION_RATE)
     state = np.hstack([10 * motion.pose, motion.dynamics])  # a tenth of a radian counts like one unit of the code
@@ -120,9 +156,7 @@ def main() -> None:
         control.append(alike(core.detector, draw(twin), draw(other), draw(other)))
     means, least = np.nanmean(rows, axis=0), np.nanmin(rows, axis=0)
     within = np.nanmean(control, axis=0)
-    print(
-        f"identity, second {late[0] / MOTION_RATE:.0f} against the first 4 s, {len(rows)} pairs of frames: SSIM of skin"
-    )
+    print(f"free motion, second {late[0] / MOTION_RATE:.0f} against the first 4 s, {len(rows)} pairs: SSIM of skin")
     for k, name in enumerate(("aligned by landmarks", "aligned by registration", "in the same pose")):
         beside = f"   pairs within the first 4 s {within[k]:.3f}" if k < 2 else ""
         print(f"  {name:<25}{means[k]:.3f}, least {least[k]:.3f}{beside}")
@@ -135,9 +169,10 @@ def main() -> None:
     still = cv2.dilate(person.astype(np.uint8), np.ones((2 * APART + 1,) * 2)) == 0
     frames = [draw(i) for i in range(min(4 * MOTION_RATE, len(motion)))]
     raw = np.mean([np.abs(a[still].astype(int) - b[still]).mean() for a, b in zip(frames[1:], frames, strict=False)])
-    ours, frozen = flicker(frames, still), flicker([frames[0]] * len(frames), still)
-    print(f"flicker of {still.mean():.0%} of the frame, luma steps: as drawn {raw:.4f}, encoded {ours:.4f};", end=" ")
-    print(f"a still, encoded alike {frozen:.4f}")
+    print(f"flicker of {still.mean():.0%} of the frame, luma steps: as drawn {raw:.4f}")
+    for name, marked in (("encoded", False), ("marked and encoded", True)):
+        ours, frozen = flicker(frames, still, marked), flicker([frames[0]] * len(frames), still, marked)
+        print(f"  {name:<25}{ours:.4f}; a still, alike {frozen:.4f}")
 
 
 if __name__ == "__main__":
