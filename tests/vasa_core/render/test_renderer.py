@@ -95,6 +95,14 @@ def test_head_turns_as_asked_and_the_backdrop_stays(renderer, portrait, detector
     assert np.abs(frame.astype(int) - photo(portrait))[background].mean() < 2
 
 
+def test_far_backdrop_is_the_same_to_the_last_bit(renderer, portrait, code):
+    person = portrait.person[MARGIN:-MARGIN, MARGIN:-MARGIN, 3] > 5
+    far = cv2.dilate(person.astype(np.uint8), np.ones((49, 49))) == 0
+    assert far.mean() > 0.05
+    turned = STILL + np.array([0.15, -0.1, 0.1, 0.03, 0.02, 0.02], np.float32)
+    assert np.array_equal(frame_of(renderer, code())[far], frame_of(renderer, code(jaw_open=1.0), turned)[far])
+
+
 def test_no_fold_within_twenty_degrees(portrait):
     """No triangle of the head turns over, so nothing tears or doubles."""
     sheet = build_sheet(portrait)
