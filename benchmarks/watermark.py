@@ -10,7 +10,7 @@ quality:       CPU time per frame, PSNR and SSIM of both marks together, bitrate
                more the still parts of the picture change from frame to frame after encoding, in grey levels.
 attacks:       what is read after each attack: ids recovered alone, and when compared with 10,000 issued ids. In the
                list, score (corrected code bits); R: only with the registry; LOST.
-false-accepts: searches of pictures that nobody marked, with keys that marked none of them.
+false-accepts: searches of pictures, and of the videos of --clips, that nobody marked, with keys that marked none.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from benchmarks.attacks import FPS, GOALS, OTHERS, SIZE, Frames, cropped, decode
 from benchmarks.samples import PICTURES, SAMPLES, SOUNDS, files
 from safety.luma_mark import LumaMark
 from safety.luma_search import Evidence
+from safety.media import sample_clip
 from safety.video_mark import VideoMark
 from safety.watermark import rgb_to_i420
 
@@ -202,6 +203,11 @@ def unmarked() -> Iterator[np.ndarray]:
 
 def false_accepts(options: argparse.Namespace) -> None:
     seen = [Evidence([[plane]]) for plane in unmarked()]
+    pictures = len(seen)
+    for path in sorted(options.clips.rglob("*.mp4"))[:: options.every] if options.clips is not None else ():
+        sample = sample_clip(path, SAMPLED)
+        height = sample.frames[0].shape[0] * 2 // 3
+        seen.append(Evidence([[sample.frames[index][:height] for index in group] for group in sample.windows()]))
     issued = [*map(int, np.random.default_rng(2).integers(1, 1 << 30, ISSUED))]
     known = set(issued)
     trials, highest, pilots, accepted = 0, 0.0, 0, 0
@@ -215,8 +221,9 @@ def false_accepts(options: argparse.Namespace) -> None:
             pilots += reading.found
             accepted += reading.found and reading.id in known
     print(
-        f"{trials} unmarked trials ({len(seen)} pictures, {len(keys)} keys, {ISSUED} issued ids): highest score "
-        f"{highest:.2f}, pilots above their threshold {pilots}, ids accepted {accepted}"
+        f"{trials} unmarked trials ({pictures} pictures, {len(seen) - pictures} clips, {len(keys)} keys, "
+        f"{ISSUED} issued ids): highest score {highest:.2f}, "
+        f"pilots above their threshold {pilots}, ids accepted {accepted}"
     )
 
 
@@ -234,6 +241,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--only", action="append", metavar="NAME", help="this attack, and others so named")
     parser.add_argument("--trials", type=int, default=2000, help="for false-accepts")
+    parser.add_argument("--every", type=int, default=1, help="for false-accepts: only each so manieth video of --clips")
     parser.add_argument("--first-key", type=int, default=0, help="for false-accepts in several runs")
 
 

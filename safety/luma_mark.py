@@ -15,13 +15,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 from statistics import NormalDist
 
 import cv2
 import numpy as np
 
 from safety import bch
-from safety.luma_search import NOWHERE, TILE, Evidence, Pilot, Place, presence, steps
+from safety.luma_search import NOWHERE, TILE, TURNED_PLACES, Evidence, Pilot, Place, places_in, presence, steps
 from safety.watermark import FrameWriter, MarkReading, Watermark
 
 BLOCK = 8  # pixels
@@ -38,10 +39,10 @@ class LumaConfig:
     texture does, and encoders keep more of them. The scores are standard deviations of the pilot's correlation:
     `threshold` for the best of all offsets and scales, `aligned_threshold` for the one place where an uncropped copy
     must have it (chance that an unmarked clip passes: 1e-6 and less), `turned_threshold` for the few places where one
-    turned about its centre must have it. From `assisted_pilot` on at that place,
-    the code bits may help: pilot and bits together must fit an issued id so well that chance does it with probability
-    `assisted_chance`, however many ids there are; and the bits alone, for a mark whose id is none of them, with
-    `mistaken_chance`.
+    turned about its centre must have it. From `assisted_pilot` on at the
+    uncropped place, the code bits may help, there and at the best place of all: pilot and bits together must fit an
+    issued id so well that chance does it with probability `assisted_chance` each, however many ids there are; and the
+    bits alone, for a mark whose id is none of them, with `mistaken_chance`.
     """
 
     flat: float = 9.0
@@ -54,7 +55,7 @@ class LumaConfig:
     aligned_threshold: float = 5.0
     turned_threshold: float = 5.7
     assisted_pilot: float = 2.5
-    assisted_chance: float = 1e-6
+    assisted_chance: float = 5e-7
     mistaken_chance: float = 0.01
 
 
@@ -114,34 +115,42 @@ class LumaMark(Watermark):
         code bits agree with one of the ids far better than chance allows.
         """
         best, where = MarkReading(False, 0, -np.inf), NOWHERE
-        weak = NOWHERE  # the best place of an uncropped copy, however faint
-        known = set(issued) if len(issued) else None
-        for tried in steps(evidence):
-            place, aligned = self._pilot.best(evidence, tried)
-            weak = aligned if aligned.score > weak.score and not aligned.angle else weak
-            if not self._passes(place) and self._passes(aligned):
-                place = aligned
-            if self._passes(place) or place.score > best.score:
-                best, where = self._decode(place), place
-            if best.found and (known is None or best.id in known):
-                return best, where
-            if best.found:  # surely a mark; perhaps read with an error too many
-                return self._match(where, issued) or best, where
-        if len(evidence.parts) > 1:
-            found, place = self._search_windows(evidence)
+        upright = anywhere = NOWHERE  # the best place of an uncropped copy, and of any, however faint
+        known, tried = set(issued), 0
+        for step in steps(evidence):
+            loose, aligned = self._pilot.best(evidence, step)
+            tried += places_in(step)
+            upright = aligned if aligned.score > upright.score and not aligned.angle else upright
+            anywhere = loose if loose.score > anywhere.score else anywhere
+            for place in (aligned, loose):
+                if not self._passes(place):
+                    if place.score > best.score and not best.found:
+                        best, where = self._decode(place), place
+                    continue
+                reading = self._decode(place)
+                if not known or reading.id in known:
+                    return reading, place
+                # Surely a mark: read with an error too many, or at a place beside the right one. So look on.
+                matched = self._match(place, issued, tried)
+                if matched is not None:
+                    return matched, place
+                if not best.found or place.score > best.score:
+                    best, where = reading, place
+        if len(evidence.parts) > 1 and not best.found:
+            found, place = self._search_windows(evidence, issued)
             if found.found:
                 return found, place
-        if known and weak.score >= self.config.assisted_pilot:
-            assisted = self._match(weak, issued)
-            if assisted is not None:
-                return assisted, weak
+        for place in (upright, anywhere):
+            matched = self._match(place, issued, tried) if place.score >= self.config.assisted_pilot else None
+            if matched is not None:
+                return matched, place
         return best, where
 
     def presence(self, evidence: Evidence, place: Place, mark_id: int) -> list[float]:
         """How strongly each window of time carries the mark of `mark_id` at `place`, in standard deviations."""
         return presence(evidence.parts, place, self._pattern(mark_id))
 
-    def _search_windows(self, evidence: Evidence) -> tuple[MarkReading, Place]:
+    def _search_windows(self, evidence: Evidence, issued: Sequence[int]) -> tuple[MarkReading, Place]:
         """A few seconds of ours in a longer clip vanish in its average: look at each window alone."""
         best, where = MarkReading(False, 0, -np.inf), NOWHERE
         sizes = [(1.0, 1.0, 0.0)]
@@ -149,10 +158,11 @@ class LumaMark(Watermark):
         if natural is not None and abs(natural - 1) > 1e-3:
             sizes.append((1.0, natural, 0.0))
         for part in evidence.parts:
-            alone = Evidence.of_residual(part)
-            place, _ = self._pilot.best(alone, sizes)
+            place, _ = self._pilot.best(Evidence.of_residual(part), sizes)
             if place.score > best.score:
                 best, where = self._decode(place), place
+        if best.found and len(issued) and best.id not in issued:
+            best = self._match(where, issued, places_in(sizes) * len(evidence.parts)) or best
         return best, where
 
     def _passes(self, place: Place) -> bool:
@@ -172,11 +182,11 @@ class LumaMark(Watermark):
         mark_id, errors = bch.decode(self._soft_bits(place))
         return self._reading(place, self._passes(place), mark_id, errors)
 
-    def _match(self, place: Place, issued: Sequence[int]) -> MarkReading | None:
+    def _match(self, place: Place, issued: Sequence[int], tried: int) -> MarkReading | None:
         """The issued id whose code word fits best, if chance gives such a fit in `assisted_chance` of unmarked clips.
 
-        The fit of a wrong id is standard normal; so is the pilot where an uncropped copy must have it, and there both
-        count. Elsewhere the pilot is the best of many offsets and says nothing more.
+        tried: places among which this one was the best. The fit of a wrong id is standard normal; so is the pilot
+        once the number of places is accounted for, and the two are added as independent witnesses (Stouffer's method).
         """
         if not len(issued) or place is NOWHERE:
             return None
@@ -185,8 +195,8 @@ class LumaMark(Watermark):
         words = 2.0 * bch.encode_many(np.asarray(issued)) - 1.0  # (n, 63)
         fit = words @ soft / np.sqrt(bch.LENGTH)
         best = int(fit.argmax())
-        evidence = (fit[best] + place.score) / np.sqrt(2) if place.aligned else fit[best]
         normal, config = NormalDist(), self.config
+        evidence = (fit[best] + _pilot_alone(place, tried)) / np.sqrt(2)
         if evidence < normal.inv_cdf(1 - config.assisted_chance / len(issued)):
             return None
         if fit[best] < normal.inv_cdf(1 - config.mistaken_chance / len(issued)):
@@ -213,6 +223,14 @@ class LumaMark(Watermark):
         code = 2.0 * bch.encode(mark_id) - 1.0
         signs = np.append(code, 1.0).astype(np.float32)[self._bit_of]  # -1 picks the last entry: the pilot is +1
         return self._tile * _spread(signs)
+
+
+def _pilot_alone(place: Place, tried: int) -> float:
+    """The pilot's score as a standard normal: an upright uncropped copy has one place, any other the best of many."""
+    if place.aligned and not place.angle:
+        return place.score
+    chance = (TURNED_PLACES if place.aligned else tried) * 0.5 * erfc(place.score / sqrt(2))
+    return -NormalDist().inv_cdf(min(max(chance, 1e-300), 0.5))
 
 
 def _keyed_words(key: bytes, label: bytes, count: int) -> np.ndarray:

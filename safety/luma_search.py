@@ -20,6 +20,7 @@ TILE = 128  # pixels, period of the pattern
 OCTAVES = (1.0, 2.0, 0.5, 4.0)  # the frames are resized by these before they are filtered
 SCALES = tuple(float(s) for s in np.exp(np.arange(np.log(0.7), np.log(1.42), 0.005)))  # tried within each octave
 ANGLES = tuple(a for a in np.arange(-2.0, 2.01, 0.25) if a)  # degrees; tried at the sizes an uncropped copy can have
+TURNED_PLACES = 9 * 2 * len(ANGLES)  # where an uncropped copy may have the pilot after a turn: with a pixel of play
 HOST_FLOOR = 0.1  # added to the mean square of a residual before it is divided by it
 SMALLEST, LARGEST = 180, 1400  # pixels, shorter side of what is searched
 
@@ -144,6 +145,11 @@ def steps(evidence: Evidence) -> Iterator[list[tuple[float, float, float]]]:
     yield [(octave, scale, angle) for octave, scale in dict.fromkeys(likely) for angle in ANGLES]
     for octave in evidence.octaves:
         yield [(octave, scale, 0.0) for scale in SCALES]
+
+
+def places_in(step: Sequence[tuple[float, float, float]]) -> int:
+    """How many places one step compares: every offset, as it is and mirrored."""
+    return 2 * TILE * TILE * len(step)
 
 
 def correlate(tile: np.ndarray, conjugate: np.ndarray) -> np.ndarray:

@@ -105,6 +105,22 @@ def test_half_size_is_found_by_the_search(face: Frames) -> None:
     assert reading.scale == pytest.approx(2.0, rel=0.01)
 
 
+def test_a_strong_pilot_counts_when_the_issued_ids_are_compared(photo: Photo) -> None:
+    """Half size, one second: the pilot stands out, a dozen code bits are wrong, the registry says whose mark it is.
+
+    Where the pilot was strong enough to be found anywhere, its strength used to be forgotten in that comparison.
+    """
+    key = b"half %027d" % 3
+    copy = recode(mark(VideoMark(key), [rgb_to_i420(frame) for frame in moving(photo.pixels, 25)]), 18, fps=25)
+    copy = recode(resized(copy, 256, 256), 23, fps=25)
+    evidence = Evidence([[frame[:256] for frame in copy]])
+    issued = [*map(int, np.random.default_rng(3).integers(1, 1 << 30, 10_000)), MARK_ID]
+    reading, _ = LumaMark(key).find(evidence, issued)
+    assert reading.found and reading.id == MARK_ID and reading.assisted
+    stranger, _ = LumaMark(key).find(evidence, issued[:-1])
+    assert stranger.id not in issued  # a mark is there, and its id is none of these
+
+
 def test_mirror_is_noticed(face: Frames) -> None:
     def mirror(i420: np.ndarray) -> np.ndarray:
         return rgb_to_i420(np.ascontiguousarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420)[:, ::-1]))
