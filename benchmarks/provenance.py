@@ -42,6 +42,7 @@ from vasa_core.errors import CandorError
 from vasa_core.types import Photo, Speech
 
 FLIPS = 2000
+PADDING = 64  # zero bytes in a row that are taken for padding
 LOG_ENTRIES = 10_000
 THREADS = 8
 
@@ -92,6 +93,7 @@ def tamper(folder: Path, _options: argparse.Namespace) -> None:
     parts = boxes(data)
     rng = np.random.default_rng(1)
     outcome: Counter[tuple[str, str]] = Counter()
+    unnoticed = in_padding = 0
     for place in rng.integers(0, len(data), FLIPS):
         changed = bytearray(data)
         changed[place] ^= int(rng.integers(1, 256))
@@ -99,11 +101,14 @@ def tamper(folder: Path, _options: argparse.Namespace) -> None:
         box = next(name for name, start, end in parts if start <= place < end)
         said = "unnoticed" if reading == original else "noticed" if reading.state != "Trusted" else "reads otherwise"
         outcome[box, said] += 1
+        unnoticed += said == "unnoticed"
+        in_padding += said == "unnoticed" and bytes(PADDING) in data[max(0, place - PADDING + 1) : place + PADDING]
     print(f"{FLIPS} random single-byte changes over {len(data)} bytes")
     for box in dict.fromkeys(name for name, _, _ in parts):
         row = {said: outcome[box, said] for said in ("noticed", "unnoticed", "reads otherwise")}
         if sum(row.values()):
             print(f"  {box:14} " + "  ".join(f"{said} {count:4}" for said, count in row.items()))
+    print(f"  of {unnoticed} unnoticed, {in_padding} hit a run of at least {PADDING} zero bytes (padding)")
     vault.close()
 
 
