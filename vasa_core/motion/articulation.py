@@ -25,7 +25,6 @@ from vasa_core.weights import FOLDER, read_weights
 ARTICULATORS = ("opening", "jaw", "width", "forward", "upper", "corners")
 REACH = 20  # frames of VISEME_RATE to each side over which a viseme is felt
 _HILL = 4  # frames of VISEME_RATE around a moment in which the top of its hill is sought
-_DOUBTFUL, _CERTAIN = 0.08, 0.18  # height of a bilabial's hill below which it is ignored, from which it closes the lips
 _BILABIAL, _LABIODENTAL = VISEMES.index("bilabial"), VISEMES.index("labiodental")
 
 
@@ -108,20 +107,37 @@ def to_motion_rate(values: np.ndarray, count: int) -> np.ndarray:
     return padded[: 2 * count].reshape(count, 2, *values.shape[1:]).mean(1)
 
 
-def closure(posteriors: np.ndarray, count: int, doubtful: float = _DOUBTFUL, certain: float = _CERTAIN) -> np.ndarray:
+@dataclass(frozen=True)
+class Closing:
+    """When the lips are believed to touch.
+
+    doubtful, certain: heights of a bilabial's hill below which it is ignored, from which it closes the lips.
+    foot, summit: shares of that height between which the lips come together.   beside: how much of what is heard just
+    outside a frame counts in it.
+    """
+
+    doubtful: float = 0.08
+    certain: float = 0.18
+    foot: float = 0.35
+    summit: float = 0.85
+    beside: float = 0.75
+
+
+def closure(posteriors: np.ndarray, count: int, closing: Closing = Closing()) -> np.ndarray:
     """How tightly the lips are pressed together, (T, classes) at VISEME_RATE -> (count,) in 0..1 at MOTION_RATE.
 
     A bilabial is heard in its burst and its neighbours as much as in itself, so its posterior is often a low, narrow
     hill: where a hill is worth believing, the lips close fully at its top. A closure may be shorter than a frame of
-    motion, so the firmest moment within the frame counts, and most of the one just outside.
+    motion, so the firmest moment within the frame counts, and some of the one just outside.
     """
     heard = smooth(posteriors[:, _BILABIAL], 1)
     top = maximum_filter1d(heard, 2 * _HILL + 1)
-    belief = np.clip((top - doubtful) / (certain - doubtful), 0, 1)
-    firm = belief * np.clip(2 * heard / np.maximum(top, 1e-6) - 0.7, 0, 1)
+    belief = np.clip((top - closing.doubtful) / (closing.certain - closing.doubtful), 0, 1)
+    share = heard / np.maximum(top, 1e-6)
+    firm = belief * np.clip((share - closing.foot) / (closing.summit - closing.foot), 0, 1)
     firm = np.pad(firm, (1, max(1, 2 * count + 1 - len(firm))))
     around = np.stack([firm[i : i + 2 * count : 2] for i in range(4)])  # 20 ms before, the frame's two, 20 ms after
-    firm = np.maximum(around[1:3].max(0), 0.75 * around.max(0))
+    firm = np.maximum(around[1:3].max(0), closing.beside * around.max(0))
     return firm * firm * (3 - 2 * firm)
 
 
