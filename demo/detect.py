@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -15,6 +15,7 @@ from demo import cards, texts
 from demo.guard import address, explain, outcome
 from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
 from demo.session import Visitors
+from demo.specimens import Specimens, draw
 from demo.studio import Studio
 
 if TYPE_CHECKING:  # the real imports wait until a file is examined, so that the page is quick
@@ -30,8 +31,8 @@ class Detect:
     the suspect any more.
     """
 
-    def __init__(self, studio: Studio, visitors: Visitors) -> None:
-        self.studio, self.visitors = studio, visitors
+    def __init__(self, studio: Studio, visitors: Visitors, specimens: Specimens) -> None:
+        self.studio, self.visitors, self.specimens = studio, visitors, specimens
         with gr.Row(elem_classes="halves"):
             with gr.Column(min_width=300, scale=2, elem_classes="left"):
                 gr.HTML(f'<p class="lead">{texts.DETECT_INTRO}</p>')
@@ -39,12 +40,15 @@ class Detect:
                     label=texts.DETECT_LABEL, show_label=False, type="filepath", height=220, elem_id="detect-file"
                 )
                 gr.HTML(cards.hint(texts.DETECT_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
+                buttons = draw("detect-")
                 self.save = gr.DownloadButton(texts.DETECT_SAVE, visible=False, elem_id="detect-save")
             with gr.Column(min_width=320, scale=4, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="detect-report")
         outputs = [self.report, self.save]
         self.file.upload(self.watch, self.file, outputs, **READS)
         self.file.clear(self.clear, None, outputs, **QUIET)
+        for kind, button in buttons:
+            button.click(self._picker(kind), None, [self.file, *outputs], **READS)
 
     def watch(self, path: str | None, request: gr.Request) -> Iterator[tuple[str, gr.DownloadButton]]:
         """The report on a file, with something to look at meanwhile."""
@@ -78,6 +82,20 @@ class Detect:
             yield cards.notice(explain(error)), hidden
         finally:
             self.studio.metrics.readings.labels("detect", outcome(problem)).inc()
+
+    def _picker(self, kind: str) -> Any:
+        def pick(request: gr.Request) -> Iterator[dict[Any, Any]]:
+            yield {self.report: cards.empty(texts.DETECT_WAIT_TITLE, texts.SPECIMENS_WAIT)}
+            try:
+                path = str(self.specimens.path(kind))
+            except Exception as error:
+                yield {self.report: cards.notice(explain(error))}
+                return
+            yield {self.file: path}
+            for report, save in self.watch(path, request):
+                yield {self.report: report, self.save: save}
+
+        return pick
 
     def clear(self) -> tuple[str, gr.DownloadButton]:
         return self._empty(), gr.DownloadButton(visible=False)

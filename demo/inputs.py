@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,19 @@ class SpeechStep:
             return {self.speech: gr.Audio(value=None), self.notice: cards.notice(explain(error))}
         return {self.notice: message}
 
+    def refresh(self, request: gr.Request) -> dict[Any, Any]:
+        """Show the visitor's recording as it is now. What came from a video has no player."""
+        visitor = self.visitors.find(request.session_hash)
+        if visitor is None or visitor.speech is None:
+            return {self.notice: self._hint}
+        try:
+            said = self._synthetic(visitor) if visitor.voice else self._heard(visitor.speech, visitor.speech_name)
+        except Exception as error:
+            return {self.notice: cards.notice(explain(error))}
+        kind = mimetypes.guess_type(visitor.speech.name)[0] or ""
+        player = {self.speech: str(visitor.speech)} if kind.startswith("audio") else {}
+        return player | {self.notice: said}
+
     def take_film(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep a video for its sound. The player is emptied: browsers cannot play every video's sound."""
         return {self.speech: gr.Audio(value=None)} | self.take_speech(upload, request, shown=False)
@@ -244,6 +258,10 @@ class Inputs:
             with gr.Column(min_width=210):
                 self.speech = SpeechStep(studio, visitors)
         self.widgets = [*self.photo.widgets, *self.speech.widgets]
+
+    def refresh(self, request: gr.Request) -> dict[Any, Any]:
+        """Show both files of the visitor as they are now."""
+        return self.photo.refresh(request) | self.speech.refresh(request)
 
     def load_files(self, photo: Path, speech: Path, request: gr.Request) -> dict[Any, Any]:
         """Put two files that ship with the program into the fields, as if the visitor had dropped them."""

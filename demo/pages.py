@@ -14,7 +14,9 @@ from demo.detect import Detect
 from demo.inputs import READS
 from demo.live.desk import LiveDesk
 from demo.live.page import Live
+from demo.moving import Moving
 from demo.session import Visitors
+from demo.specimens import Specimens
 from demo.studio import Studio
 from demo.verify import Verify
 
@@ -26,6 +28,7 @@ def own_authority() -> bool:
 
 def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
     """A header, one tab per task, and the ways between them, in the language being spoken."""
+    specimens = Specimens(studio, visitors)
     gr.HTML(cards.header(own_authority()))
     with gr.Tabs(elem_id="tabs") as tabs:
         with gr.Tab(texts.CREATE_TAB, id="create"):
@@ -33,11 +36,12 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
         with gr.Tab(texts.LIVE_TAB, id="live") as tab:
             live = Live(studio, visitors, desk)
         with gr.Tab(texts.VERIFY_TAB, id="verify"):
-            verify = Verify(studio, visitors)
+            verify = Verify(studio, visitors, specimens)
         with gr.Tab(texts.DETECT_TAB, id="detect"):
-            detect = Detect(studio, visitors)
+            detect = Detect(studio, visitors, specimens)
         with gr.Tab(texts.ABOUT_TAB, id="about"):
             about.draw()
+    Moving(visitors, create)
     gr.HTML(cards.footer())
 
     def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:

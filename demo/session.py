@@ -28,6 +28,7 @@ SPARE_BYTES = 1 << 30  # of the disk, left to others
 VISITOR = "v-"  # begins the name of a visitor's folder; the web framework's beside it are hashes
 PREFIX = "candor-"  # of the root folder; the process id follows
 ABANDONED_SECONDS = 24 * 3600.0  # a root folder untouched for so long, whose process is gone, was left by a crash
+MOVING_SECONDS = 60.0  # a visitor who changes pages may be between them for so long
 MAX_VISITORS = 500  # folders at once; then those who hold nothing go, and newcomers have to wait
 
 
@@ -44,6 +45,7 @@ class Visitor:
     working, gone: a video is being made; the visitor has left.
     uploads: copies that the web framework holds and that go with the visitor.
     held: files that the running work still reads.
+    form: what was filled in, by widget, while the visitor changes pages.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Visitor:
     held: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     last: Any = None
+    form: dict[str, Any] = field(default_factory=dict)
     working: bool = False
     gone: bool = False
 
@@ -107,6 +110,7 @@ class Visitors:
         self.keep_seconds, self._leaving = keep_seconds, leaving
         self._lock = threading.Lock()
         self._open: dict[str, Visitor] = {}
+        self._moving: dict[str, Visitor] = {}  # by ticket
         self._stop = threading.Event()
 
     def find(self, session: str | None) -> Visitor | None:
@@ -147,13 +151,43 @@ class Visitors:
         held = sum(_size(Path(folder, name)) for folder, _, names in os.walk(self.root) for name in names)
         return held + size <= MAX_BYTES and shutil.disk_usage(self.root).free - size >= SPARE_BYTES
 
+    def hand_over(self, session: str | None) -> str:
+        """A ticket of 192 random bits with which the visitor goes on in another session; empty for a stranger."""
+        with self._lock:
+            visitor = self._open.pop(session or "", None)
+            if visitor is None:
+                return ""
+            ticket = secrets.token_urlsafe(24)
+            visitor.seen = time.monotonic()
+            self._moving[ticket] = visitor
+            return ticket
+
+    def take_over(self, ticket: str, session: str | None) -> Visitor | None:
+        """The visitor of a ticket, who is that of this session from now on; None when the ticket is good no more."""
+        session = session or secrets.token_hex(16)
+        with self._lock:
+            known = next((name for name in self._moving if secrets.compare_digest(name.encode(), ticket.encode())), "")
+            visitor = self._moving.pop(known, None)
+        if visitor is None:
+            return None
+        self.leave(session)
+        with self._lock:
+            visitor.seen = time.monotonic()
+            self._open[session] = visitor
+        return visitor
+
     def leave(self, session: str | None) -> None:
         """Stop the visitor's work and remove everything of theirs; does nothing for a stranger."""
         with self._lock:
             visitor = self._open.pop(session or "", None)
             if visitor is None:
                 return
-            shared = {path for other in self._open.values() for path in other.uploads}
+        self._remove(visitor)
+
+    def _remove(self, visitor: Visitor) -> None:
+        with self._lock:
+            others = [*self._open.values(), *self._moving.values()]
+            shared = {path for other in others for path in other.uploads}
         visitor.gone = True
         visitor.cancel.set()
         self._leaving(visitor.folder)
@@ -167,9 +201,14 @@ class Visitors:
         limit = time.monotonic() - self.keep_seconds
         with self._lock:
             idle = [name for name, visitor in self._open.items() if visitor.seen < limit and not visitor.working]
-            claimed = {path for visitor in self._open.values() for path in visitor.uploads}
+            lost = time.monotonic() - MOVING_SECONDS
+            gone = [self._moving.pop(name) for name, visitor in list(self._moving.items()) if visitor.seen < lost]
+            everybody = [*self._open.values(), *self._moving.values()]
+            claimed = {path for visitor in everybody for path in visitor.uploads}
         for name in idle:
             self.leave(name)
+        for visitor in gone:
+            self._remove(visitor)
         old = time.time() - UNCLAIMED_SECONDS
         for folder, subfolders, names in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if not name.startswith(VISITOR)]
@@ -192,6 +231,8 @@ class Visitors:
         self._stop.set()
         for name in list(self._open):
             self.leave(name)
+        for visitor in self._moving.values():
+            self._remove(visitor)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from demo.guard import address, explain, outcome
 from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
 from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
+from demo.specimens import Specimens, draw
 from demo.studio import Studio
 
 
@@ -23,8 +24,8 @@ class Verify:
     The file field is a plain one on purpose: a video field re-encodes some files and would strip their manifests.
     """
 
-    def __init__(self, studio: Studio, visitors: Visitors) -> None:
-        self.studio, self.visitors = studio, visitors
+    def __init__(self, studio: Studio, visitors: Visitors, specimens: Specimens) -> None:
+        self.studio, self.visitors, self.specimens = studio, visitors, specimens
         with gr.Row(elem_classes="halves"):
             with gr.Column(min_width=320, elem_classes="left"):
                 gr.HTML(f'<p class="lead">{texts.VERIFY_INTRO}</p>')
@@ -32,15 +33,30 @@ class Verify:
                     label=texts.VERIFY_LABEL, show_label=False, type="filepath", height=220, elem_id="verify-file"
                 )
                 gr.HTML(cards.hint(texts.VERIFY_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
+                buttons = draw("verify-")
             with gr.Column(min_width=320, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="report")
         self.file.upload(self.watch, self.file, self.report, **READS)
         self.file.clear(self._empty, None, self.report, **QUIET)
+        for kind, button in buttons:
+            button.click(self._picker(kind), None, [self.file, self.report], **READS)
 
     def watch(self, path: str | None, request: gr.Request) -> Iterator[str]:
         """`examine`, with something to look at meanwhile."""
         yield cards.empty(texts.VERIFY_WAIT_TITLE, texts.VERIFY_WAIT_TEXT)
         yield self.examine(path, request)
+
+    def _picker(self, kind: str) -> Any:
+        def pick(request: gr.Request) -> Iterator[dict[Any, Any]]:
+            yield {self.report: cards.empty(texts.VERIFY_WAIT_TITLE, texts.SPECIMENS_WAIT)}
+            try:
+                path = str(self.specimens.path(kind))
+            except Exception as error:
+                yield {self.report: cards.notice(explain(error))}
+                return
+            yield {self.file: path, self.report: self.examine(path, request)}
+
+        return pick
 
     def examine(self, path: str | None, request: gr.Request) -> str:
         """HTML of the report on a file, or of the reason why there is none."""

@@ -12,6 +12,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 RECIPES = FOLDER / "recipes.json"
+REAL = FOLDER / "real.mp4"  # a real photograph, filmed (scripts/real_clip.py)
 
 
 @dataclass(frozen=True)
@@ -88,4 +89,5 @@ def ready() -> list[Sample]:
 
 def media() -> list[Path]:
     """The files of samples that browsers fetch."""
-    return [path for sample in recipes() for path in (sample.photo, sample.speech, sample.clip, sample.poster)]
+    own = [path for sample in recipes() for path in (sample.photo, sample.speech, sample.clip, sample.poster)]
+    return [*own, REAL]

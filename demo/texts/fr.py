@@ -166,6 +166,16 @@ SAMPLE_SIGNER = "Signé par l’autorité des exemples de Candor lors de sa pré
 SAMPLE_USE = "Utiliser cette photo et cette voix"
 SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l’étape 3, puis Créer la vidéo."
 
+SPECIMENS_TITLE = "Ou essayez l’un de ceux-ci"
+SPECIMENS_HINT = "Une vidéo faite ici par ce programme, deux copies que quelqu’un a changées, et une vraie photographie filmée."
+SPECIMENS_WAIT = "La première fois, la vidéo est faite ici même, ce qui prend quelques secondes."
+SPECIMENS = {
+    "own": "Vidéo faite ici",
+    "stripped": "Manifeste retiré",
+    "tampered": "Fichier modifié",
+    "real": "Vraie photographie",
+}
+
 # Live ---------------------------------------------------------------------------------------------------------------
 LIVE_TAB = "En direct"
 LIVE_INTRO = "Parlez, et le portrait parle avec vous, dans cette page."

@@ -13,6 +13,7 @@ from demo import texts
 from demo.cli import main
 from demo.detect import Detect
 from demo.session import Visitors
+from demo.specimens import Specimens
 from demo.studio import Studio
 from tests.detection.conftest import astronaut, save, sway
 
@@ -52,8 +53,9 @@ def test_the_page_shows_the_report_and_offers_it_as_a_file(clip: Path, tmp_path:
     visitors = Visitors(tmp_path / "visitors")
     try:
         with gr.Blocks():
-            page = Detect(Studio(tmp_path / "home"), visitors)
-        request = SimpleNamespace(session_hash="s")
+            studio = Studio(tmp_path / "home")
+            page = Detect(studio, visitors, Specimens(studio, visitors))
+        request = SimpleNamespace(client=None, session_hash="s")
         with texts.speaking("fr"):
             steps = list(page.watch(str(clip), request))  # type: ignore[arg-type]
         report, save_button = steps[-1]

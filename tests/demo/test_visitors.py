@@ -157,3 +157,31 @@ def test_many_arrive_at_once(visitors: Visitors) -> None:
     for thread in threads:
         thread.join()
     assert len(set(map(id, found))) == 1 and len(visitors) == 1
+
+
+def test_a_ticket_takes_everything_along_once(visitors: Visitors, tmp_path: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    visitor = visitors.of("one")
+    visitor.photo = visitor.keep(photo, "photo")
+    ticket = visitors.hand_over("one")
+    visitors.leave("one")  # the page they come from is closed
+    assert visitors.find("one") is None and visitor.photo.exists()
+    held_before = visitors.of("two")
+    assert visitors.take_over("guess", "two") is None and visitors.find("two") is held_before
+    assert visitors.take_over(ticket, "two") is visitor and visitors.find("two") is visitor and visitor.photo.exists()
+    assert not held_before.folder.exists()
+    assert visitors.take_over(ticket, "three") is None
+    assert visitors.hand_over("stranger") == "" and visitors.take_over("", "x") is None
+
+
+def test_who_never_arrives_is_let_go(visitors: Visitors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MOVING_SECONDS", -1.0)
+    visitor = visitors.of("one")
+    ticket = visitors.hand_over("one")
+    visitors.sweep()
+    assert not visitor.folder.exists() and visitors.take_over(ticket, "two") is None
+    lost = visitors.of("three")
+    visitors.hand_over("three")
+    visitors.close()
+    assert not lost.folder.exists()

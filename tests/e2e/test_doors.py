@@ -142,9 +142,16 @@ def test_a_forged_upload_reads_no_file(app: App, intruder: Intruder, forged: str
 
 
 def test_no_answer_ever_holds_a_traceback(app: App, loaded: Intruder) -> None:
-    for entry in loaded.config["dependencies"]:
-        for data in ([], ["nonsense"] * 40, [{"path": None}] * len(entry["inputs"])):
-            assert "Traceback" not in loaded.join(entry["api_name"], data, secrets.token_hex(6))
+    kinds = ([], ["nonsense"] * 40, [{"path": None}])
+    tries = [
+        (entry["api_name"], data * len(entry["inputs"]) if data == kinds[2] else data)
+        for entry in loaded.config["dependencies"]
+        for data in kinds
+        if entry["inputs"] or not entry["api_name"].startswith("pick")  # takes nothing: whatever comes is a wish
+    ]
+    with ThreadPoolExecutor(8) as crowd:
+        answers = crowd.map(lambda one: loaded.join(*one, secrets.token_hex(6)), tries)
+        assert not any("Traceback" in answer for answer in answers)
     assert loaded.http.get("").status_code == 200
 
 
@@ -195,7 +202,7 @@ def test_one_address_cannot_fill_the_line(intruder: Intruder, hopper_jpeg: Path,
 
 def test_many_readers_leave_the_page_responsive(intruder: Intruder, hopper_jpeg: Path, tmp_path: Path) -> None:
     uploads = []
-    for number in range(48):  # more than the server has threads
+    for number in range(44):  # more than the server has threads
         copy = tmp_path / f"{number}.jpg"
         copy.write_bytes(hopper_jpeg.read_bytes())
         uploads.append(intruder.upload(copy))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,9 +27,9 @@ OF_THE_FRAMEWORK = (
 TABS = ("CREATE_TAB", "LIVE_TAB", "VERIFY_TAB", "DETECT_TAB", "ABOUT_TAB")
 
 
-def french(name: str) -> str:
+def french(name: str) -> Any:
     with texts.speaking("fr"):
-        return str(getattr(texts, name))
+        return getattr(texts, name)
 
 
 def test_a_french_browser_gets_a_french_page_errors_included(
@@ -47,6 +48,28 @@ def test_a_french_browser_gets_a_french_page_errors_included(
     page.get_by_role("link", name="English").click()
     expect(page.locator("#create")).to_have_text(texts.CREATE)
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_the_language_changes_and_everything_given_stays(page: Page, hopper_jpeg: Path, speech: Path) -> None:
+    add_inputs(page, hopper_jpeg, speech)
+    attest(page)
+    page.get_by_role("link", name="Français").click()
+    page.wait_for_url("**/fr*")
+    expect(page.locator("#photo-card")).to_contain_text("1 visage")
+    expect(page.locator("#speech-notice")).to_contain_text(speech.name)
+    expect(page.locator("#basis").get_by_label(french("BASIS")["public-domain"])).to_be_checked()
+    expect(page.locator("#subject input, #subject textarea").first).to_have_value("Grace Hopper")
+    statement = page.locator("#statement input")
+    expect(statement).not_to_be_checked()  # its words have changed
+    assert "moved" not in page.url
+    statement.check()
+    page.locator("#create").click()
+    assert_plays(page)
+    page.get_by_role("link", name="English").click()
+    page.wait_for_url("**lang=en*")
+    page.locator("#result-card").wait_for()
+    assert_plays(page)
+    expect(page.locator("#result-card")).to_contain_text(texts.RESULT_TITLE)
 
 
 def test_a_preview_follows_the_gaze_pad_and_a_second_take_stands_beside_the_first(
@@ -110,6 +133,21 @@ def test_live_says_what_is_missing(open_page: Callable[..., Page]) -> None:
     page.evaluate("() => { delete window.AudioWorkletNode; window.candorLive.start('x') }")
     words = json.loads(page.locator("#live-board").get_attribute("data-words") or "{}")
     expect(page.locator(".live-status")).to_have_text(words["old"])
+
+
+def test_verify_and_detect_have_files_to_try(page: Page) -> None:
+    page.get_by_role("tab", name=texts.VERIFY_TAB).click()
+    for kind, verdict in (
+        ("own", "sealed"),
+        ("stripped", "stripped_copy"),
+        ("tampered", "altered"),
+        ("real", "nothing"),
+    ):
+        page.locator(f"#verify-specimen-{kind}").click()
+        expect(page.locator("#report h2")).to_contain_text(texts.VERDICT[verdict], timeout=FIRST_VIDEO)
+    page.get_by_role("tab", name=texts.DETECT_TAB).click()
+    page.locator("#detect-specimen-real").click()
+    page.locator("#detect-save").wait_for(timeout=FIRST_VIDEO)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
