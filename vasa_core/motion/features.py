@@ -24,8 +24,8 @@ SPEECH = "speech"  # name of the encoder that ships
 SHIPPED = "visemes"  # name of the first one, which older motion models hear
 LIP_UNIT = 0.05  # face widths
 _CHUNK, _CONTEXT = 20, 2  # seconds a network sees at once, and around them
-# For this encoder's posteriors (docs/motion.md). Its hills are low, so low ones are believed; and they are wide, so that
-# only their upper half counts: else lips would be shut for twice as much of the speech as those of real talkers.
+# For this encoder's posteriors (docs/motion.md). Its hills are low, so low ones are believed; they are wide, so only
+# their upper half counts: else lips would be shut for twice as much of the speech as those of real talkers.
 _CLOSING = Closing(doubtful=0.06, certain=0.14, foot=0.5, summit=0.9, beside=0.6)
 _FAINTEST = -8.0  # log-posteriors below it say nothing
 
