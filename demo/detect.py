@@ -41,7 +41,7 @@ class Detect:
                 )
                 gr.HTML(cards.hint(texts.DETECT_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
                 buttons = draw("detect-")
-                self.save = gr.DownloadButton(texts.DETECT_SAVE, visible=False, elem_id="detect-save")
+                self.save = gr.DownloadButton(texts.DETECT_SAVE, size="sm", visible=False, elem_id="detect-save")
             with gr.Column(min_width=320, scale=4, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="detect-report")
         outputs = [self.report, self.save]
