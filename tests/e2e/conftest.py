@@ -19,7 +19,7 @@ from vasa_core.types import SAMPLE_RATE
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 SAMPLE = Path(__file__).resolve().parents[2] / "demo" / "samples" / "english.m4a"
 SPEECH_SECONDS = 1.2
-PATIENCE = 60_000  # milliseconds, for a machine that does other things too
+PATIENCE = 30_000  # milliseconds, for a machine that does other things too
 expect.set_options(timeout=PATIENCE)
 
 

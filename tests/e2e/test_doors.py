@@ -210,7 +210,7 @@ def test_many_readers_leave_the_page_responsive(intruder: Intruder, hopper_jpeg:
         looks = [crowd.submit(intruder.join, "take_photo", [upload], secrets.token_hex(6)) for upload in uploads]
         start = time.monotonic()
         assert intruder.http.get("config").status_code == 200
-        assert time.monotonic() - start < 20  # promised 10; room for a machine that does other things too
+        assert time.monotonic() - start < 10
         assert all("photo-card" in look.result(60) for look in looks)
 
 
