@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,26 @@ from vasa_core.render.contour import SoftPolygon, bounds
 PAD = 14  # canvas pixels of eyeball kept beyond the visible part
 GLINT = 22.0  # luma steps by which a catch-light outshines the iris around it
 GLINT_FOLLOWS = 0.2  # share of the iris' way that its reflection on the cornea goes along
+BEYOND = 0.40  # how far an eye may reach beyond its landmarks, in openings: cartoons' and made-up ones do
+SKIN = 0.5  # width of the ring of skin around that, in openings, from which a shut lid takes its colour
+LARGE = 0.03  # share of the visible eye that must lie beyond its landmarks before lids are painted
+TINTED = 35.0  # steps of 255 by which the tint of white or iris must differ from skin's to be told apart
+APART = 1.7  # and the white's from nine tenths of the skin around, unless the iris is told apart too: folds are pale
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """Part of a texture around an eye: its colours (h, w, 3), pixels to the outline (h, w), and bool (h, w) masks of
+    what lies around the outline, of the ring of it that is skin, and of the eye."""
+
+    rows: slice
+    columns: slice
+    colour: np.ndarray
+    away: np.ndarray
+    around: np.ndarray
+    known: np.ndarray
+    eye: np.ndarray
 
 
 class Eye:
@@ -44,6 +66,7 @@ class Eye:
         self.gap = float(self._gap(points))
         x, y = np.round(points[self.upper[1:-1], :2]).astype(int).T
         self._rim = np.median(portrait.texture[y, x], axis=0)
+        self.large = self._beyond(portrait.person, points) is not None
 
     def shut(self, texture: np.ndarray, points: np.ndarray) -> np.ndarray:
         """A copy of `texture` uint8 (H, W, 4) with the eye painted over in the tone of its upper lid's rim.
@@ -52,6 +75,82 @@ class Eye:
         shine through where shut lids meet.
         """
         return self._contour.paint_out(texture, points, np.append(self._rim, 255), grow=-1)
+
+    def lids(self, texture: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+        """A copy of `texture` uint8 (H, W, 4) with skin where the eye is; None for eyes that end at their landmarks.
+
+        points: (478, 2) landmarks in that texture. They lie inside the outline of eyes that are large or painted:
+        when only the mesh closes, slivers of white and iris stay.
+        """
+        zone = self._beyond(texture, points) if self.large else None
+        if zone is None:
+            return None
+        luma, gap = zone.colour @ LUMA, self._gap(points)
+        low, high = np.percentile(luma[zone.known], (25, 97))
+        unsure = cv2.dilate(zone.eye.astype(np.uint8), np.ones((5, 5))) > 0
+        skin = zone.around & ~unsure & (luma >= low) & (luma <= high)  # neither lashes and brows nor shine
+        if skin.sum() < 20:
+            return None
+        filled = cv2.GaussianBlur(push_pull(zone.colour, skin.astype(np.float32)), (0, 0), 0.08 * gap + 0.5)
+        share = cv2.dilate(zone.eye.astype(np.float32), np.ones((3, 3)))
+        share = cv2.GaussianBlur(share, (0, 0), 1.0)[..., None]
+        out = texture.copy()
+        patch = out[zone.rows, zone.columns, :3]
+        patch[:] = np.clip(patch * (1 - share) + filled * share + 0.5, 0, 255)
+        return out
+
+    def _beyond(self, texture: np.ndarray, points: np.ndarray) -> _Zone | None:
+        """The eye and what it reaches into in a texture uint8 (H, W, 4); None where it ends at its landmarks.
+
+        What counts as eye touches the outline and has the white's or the iris' tint; lashes and dark rims do not, they
+        are what a shut eye shows.
+        """
+        outline = self._contour.outline(points)
+        gap = self._gap(points)
+        reach, ring = BEYOND * gap + 2, SKIN * gap + 3
+        pad = int(reach + ring) + 4
+        left, top = np.maximum(np.floor(outline.min(0)).astype(int) - pad, 0)
+        right, bottom = np.minimum(np.ceil(outline.max(0)).astype(int) + pad + 1, texture.shape[1::-1])
+        if right - left < 8 or bottom - top < 8:
+            return None
+        inside = (self._contour.mask(outline, (left, top), (right - left, bottom - top))[..., 0] > 0.5).astype(np.uint8)
+        away = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
+        patch = texture[top:bottom, left:right]
+        colour = cv2.GaussianBlur(patch[..., :3], (0, 0), 0.8).astype(np.float32)
+        around = (away > 0) & (away < reach + ring) & (patch[..., 3] > 250)
+        known = around & (away > reach)
+        if known.sum() < 20 or inside.sum() < 20:
+            return None
+        eye = self._like_eye(colour, colour[known], inside > 0) & (away < reach)
+        _, parts = cv2.connectedComponents(eye.astype(np.uint8) | inside, connectivity=4)
+        eye &= np.isin(parts, np.unique(parts[inside > 0]))
+        if (eye & (inside == 0)).sum() < LARGE * inside.sum():
+            return None
+        return _Zone(slice(top, bottom), slice(left, right), colour, away, around, known, eye | (inside > 0))
+
+    def _like_eye(self, colour: np.ndarray, skin: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """bool (h, w): pixels of `colour` (h, w, 3) tinted as this eye's white or iris are and `skin` (n, 3) is not.
+
+        Tint is what is left of a colour when skin of the same brightness is taken away: shadow on skin has none.
+        """
+        tone = np.median(skin, axis=0) / max(float(np.median(skin, axis=0) @ LUMA), 1.0)
+        tint, of_skin = (c - (c @ LUMA)[..., None] * tone for c in (colour, skin))
+        luma = colour @ LUMA
+        lit = inside & (luma >= np.percentile(luma[inside], 75))
+        iris = self._iris[..., 3] > 0.9
+        ways = []
+        for some in (tint[lit], self._iris[iris][:, :3]):
+            way = np.median(some, axis=0) if len(some) else np.zeros(3)
+            ways.append(way - (way @ LUMA) * tone)
+        white, coloured = (float(np.linalg.norm(way)) for way in ways)
+        out = np.zeros(luma.shape, bool)
+        folds = float(np.percentile(of_skin @ ways[0], 90)) / max(white, 1e-3)
+        if white > max(TINTED, APART * folds) or (white > TINTED + 6 and coloured > TINTED):
+            for way in ways:
+                length = float(np.linalg.norm(way))
+                if length > TINTED:
+                    out |= tint @ way > 0.5 * length**2
+        return out
 
     def _gap(self, points: np.ndarray) -> float:
         """Mean opening between the lids, corners left out, in the unit of `points`."""
@@ -111,6 +210,19 @@ class Eye:
         colour = np.where(alpha[..., None] > 0, completed - (1 - alpha[..., None]) * self._ball, 0)
         return np.dstack([colour, alpha]).astype(np.float32)
 
+    def closing(self, points: np.ndarray, to_frame: np.ndarray) -> float:
+        """0 for an open eye, 1 for a shut one; arguments as in `paint`."""
+        return float(1 - smoothstep(self._opening(points, to_frame), 0.3, 0.8))
+
+    def _opening(self, points: np.ndarray, to_frame: np.ndarray) -> float:
+        """Distance between the lids, 1 as in the photo."""
+        return self._gap(points) / max(self.gap * float(np.linalg.norm(to_frame[:, 0])), 1e-3)
+
+    def around(self, points: np.ndarray, frame: np.ndarray) -> tuple[int, int, int, int] | None:
+        """left, top, right, bottom of what `lids` may change in a frame (H, W, C); None if that is outside."""
+        outline = self._contour.outline(points)
+        return bounds(outline, int(0.35 * np.ptp(outline[:, 0])) + 3, frame)
+
     def paint(self, frame: np.ndarray, points: np.ndarray, to_frame: np.ndarray, gaze: np.ndarray) -> None:
         """Draw the eyeball between the lids, in place.
 
@@ -122,8 +234,7 @@ class Eye:
         """
         outline = self._contour.outline(points)
         box = bounds(outline, 4, frame)
-        zoom = float(np.linalg.norm(to_frame[:, 0]))
-        opening = self._gap(points) / max(self.gap * zoom, 1e-3)
+        opening = self._opening(points, to_frame)
         shown = np.clip((opening - 0.10) / 0.12, 0, 1)  # lids that touch show nothing
         if box is None:
             return
@@ -131,7 +242,7 @@ class Eye:
         size = (right - left, bottom - top)
         patch = frame[top:bottom, left:right]
         closing = float(1 - smoothstep(opening, 0.12, 0.4))
-        if closing > 0:
+        if closing > 0 and not self.large:  # large eyes have a drawn outline and clean lids
             # The mesh alone leaves a ragged seam with specks of the lids' wet rims: a smooth line of lashes covers it.
             self._contour.draw_seam(patch, outline - [left, top], self._rim, 0.05, 0.85 * closing)
         if shown == 0:

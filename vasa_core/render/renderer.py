@@ -27,7 +27,7 @@ from vasa_core.face.geometry import (
 )
 from vasa_core.face.portrait import MARGIN, Portrait
 from vasa_core.face.space import FaceSpace
-from vasa_core.render.eyes import affine, eyes_of
+from vasa_core.render.eyes import Eye, affine, eyes_of
 from vasa_core.render.interior import JAW, Interior
 from vasa_core.render.mesh import build_sheet
 from vasa_core.render.mouth import Mouth
@@ -104,6 +104,9 @@ class LiveRenderer:
         self._person = self._shown.person
         if not portrait.covered:
             self._person = self._mouth.seal_lips(self._person, points)
+        self._lids: list[np.ndarray | None] = []  # per eye, the person with skin where a shut eye would show slivers
+        for eye in self._eyes:
+            self._lids.append(eye.lids(self._person, points))
         for eye in self._eyes:
             self._person = eye.shut(self._person, points)
         neutral = portrait.landmarks.astype(np.float64).copy()
@@ -168,16 +171,30 @@ class LiveRenderer:
         placed = sheet.place(expression[:FACE_POINTS], turn, scale, shift)
         placed[:, :2] = placed[:, :2] @ view[:, :2].T + view[:, 2]
         person = warp.draw(sheet.triangles, placed, sheet.source, self._person)
-        frame = blend(person, self._plate(view))
         points = window.from_canvas(placed[:FACE_POINTS, :2])
-        for eye, resting, side in zip(self._eyes, self._eyeballs, ("left", "right"), strict=True):
-            gaze = expression[IRIS[side], :2].mean(0)
-            eye.paint(frame, points, affine(resting[:, :2], carry(resting)), gaze)
+        to_frame = [affine(resting[:, :2], carry(resting)) for resting in self._eyeballs]
+        for eye, matrix, lids in zip(self._eyes, to_frame, self._lids, strict=True):
+            if lids is not None:
+                self._close(person, eye, points, eye.closing(points, matrix), lids, warp)
+        frame = blend(person, self._plate(view))
+        for eye, matrix, side in zip(self._eyes, to_frame, ("left", "right"), strict=True):
+            eye.paint(frame, points, matrix, expression[IRIS[side], :2].mean(0))
         if not portrait.covered:
             jaw_shift = expression[JAW].mean(0)
             anchors = self._mouth.anchors
             self._mouth.paint(frame, points, carry(anchors), carry(anchors + jaw_shift))
         return frame
+
+    def _close(
+        self, person: np.ndarray, eye: Eye, points: np.ndarray, closing: float, lids: np.ndarray, warp: Warp
+    ) -> None:
+        """Let skin show around lids that close, in `person` (H, W, 4), which `warp` has just drawn; in place."""
+        box = eye.around(points, person) if closing > 0 else None
+        if box is None:
+            return
+        left, top, right, bottom = box
+        patch = person[top:bottom, left:right]
+        patch[:] = cv2.addWeighted(patch, 1 - closing, warp.again(lids, box), closing, 0)
 
     def _keep_apart(self, expression: np.ndarray) -> None:
         """Lips and lids may meet but not pass through each other; changes `expression` (478, 3) in place."""

@@ -125,6 +125,7 @@ class Warp:
         still = (cells + 0.5) / self._scale + [window.left, window.top] - 0.5
         self._map = np.ascontiguousarray(still.transpose(2, 0, 1), np.float32)  # (2, rows, columns)
         self._depth = np.empty((rows, columns), np.float32)
+        self._lookup: list[np.ndarray] = []  # x and y, float32 (height, width), texture pixels
 
     def draw(self, triangles: np.ndarray, moved: np.ndarray, source: np.ndarray, texture: np.ndarray) -> np.ndarray:
         """The texture pulled along with the sheet -> uint8 (height, width, C) of the window.
@@ -137,13 +138,19 @@ class Warp:
         size = (self._window.width, self._window.height)
         corner = (self._texture.left, self._texture.top)
         # Both maps float32: cv2.remap never returns when they differ in type.
-        x, y = (
-            cv2.resize((m + np.float32(0.5 - c)) * self._texture.zoom - 0.5, size, interpolation=cv2.INTER_LINEAR)
+        self._lookup = [
+            cv2.resize(
+                (m + np.float32(0.5 - c)) * self._texture.zoom - 0.5, size, interpolation=cv2.INTER_LINEAR
+            ).astype(np.float32)
             for m, c in zip(self._map, corner, strict=True)
-        )
-        return cv2.remap(
-            texture, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        ]
+        return self.again(texture, (0, 0, *size))
+
+    def again(self, texture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """Another texture pulled along as in the last `draw`, only inside `box` (left, top, right, bottom)."""
+        left, top, right, bottom = box
+        x, y = (m[top:bottom, left:right] for m in self._lookup)
+        return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def oversample(texture: np.ndarray) -> np.ndarray:

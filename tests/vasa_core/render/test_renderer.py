@@ -1,4 +1,5 @@
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from scipy.spatial import Delaunay
 
 from vasa_core.errors import ControlError
-from vasa_core.face.geometry import IRIS, LOWER_LIP, UPPER_LIP, rotation
-from vasa_core.face.portrait import MARGIN
+from vasa_core.face.geometry import IRIS, LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, rotation
+from vasa_core.face.portrait import MARGIN, prepare_portrait
+from vasa_core.photo import load_photo
+from vasa_core.render.eyes import eyes_of
 from vasa_core.render.mesh import MAX_SLOPE, build_sheet, limit_slope
 from vasa_core.render.renderer import LiveRenderer, frame_count, resample
 from vasa_core.render.warp import Warp
@@ -197,3 +200,26 @@ def test_two_threads_draw_the_same_frames(renderer, code):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert all(np.array_equal(a, b) for frames in got.values() for a, b in zip(frames, wanted, strict=True))
+
+
+def test_drawn_eyes_shut_without_slivers_of_white(detector, space, code):
+    drawing = load_photo(Path("demo/samples/rosalind.jpg"))
+    drawn = prepare_portrait(drawing, detector.choose(drawing.pixels)[0], detector)
+    renderer = LiveRenderer(drawn, space)
+    assert all(eye.large for eye in eyes_of(drawn))
+
+    def grey_share(**blink: float) -> float:
+        """Share of what lies between brows and cheeks that is as bright as skin but has no tint of it."""
+        frame = frame_of(renderer, code(**blink)).astype(float)
+        eyes = np.concatenate([lid[side] for lid in (UPPER_LID, LOWER_LID) for side in ("left", "right")])
+        eyes = drawn.landmarks[eyes, :2] - MARGIN
+        low, high = eyes.min(0) - 8, eyes.max(0) + 8
+        part = frame[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])]
+        return float(((part[..., 0] - part[..., 2] < 20) & (part.mean(-1) > 110)).mean())
+
+    assert grey_share() > 0.05
+    assert grey_share(blink_left=1, blink_right=1) < 0.002
+
+
+def test_eyes_in_photographs_end_at_their_landmarks(portrait):
+    assert not any(eye.large for eye in eyes_of(portrait))
