@@ -26,6 +26,9 @@ UPPER_LENGTH, LOWER_LENGTH = 0.24, 0.17  # as far as lips ever bare them, in mou
 DRAW_SCALE = 4  # teeth are drawn this much larger, then averaged down
 LEARNED_LIGHT, LEARNED_COLOUR = 0.75, 0.3  # shares of the broad tone that are learned, not drawn: teeth stay ivory
 BROAD = 0.07  # scale of what counts as broad, in mouth widths
+NARROW = (0.05, 0.17)  # openings, in mouth widths, between which single teeth come out of a row without gaps
+NARROW_LOWER = (0.08, 0.26)  # the same for the lower row, of which only the tips show for longer
+SHADOW = 0.3  # share of the dark that lips so close leave on it
 FLOOR = 14.0  # luma steps; keeps ratios of dark tones sane
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LIP_POINTS = np.concatenate([UPPER_LIP, LOWER_LIP])
@@ -104,8 +107,13 @@ class Mouth:
         luma = pixels.mean(1)
         return pixels[luma >= np.percentile(luma, 67)].mean(0)
 
-    def _teeth(self, half: tuple[float, ...], edge: float, side: int, size: int, tone: np.ndarray) -> np.ndarray:
-        """One row of teeth, premultiplied float32 (size, size, 4); side -1 hangs from above, +1 stands from below."""
+    def _teeth(
+        self, half: tuple[float, ...], edge: float, side: int, size: int, tone: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One row of teeth, premultiplied float32 (size, size, 4); side -1 hangs from above, +1 stands from below.
+
+        And the same without its gaps, soft at the biting edge: what a slit between lips shows of it.
+        """
         fine = size * DRAW_SCALE
         rows, columns = np.mgrid[0:fine, 0:fine].astype(np.float32)
         x, y = (np.stack([columns, rows]) + 0.5 - fine / 2) / (self.width * DRAW_SCALE)  # mouth widths from the seam
@@ -123,7 +131,11 @@ class Mouth:
         layer = np.dstack([shade[..., None] * tone, np.ones_like(shade)]) * inside[..., None]
         # Blur a touch: photographs never resolve the gaps between teeth sharply.
         layer = cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.6 * DRAW_SCALE * self._softness)
-        return cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA)
+        row = smoothstep(along, -0.1, 0.25) * (along < 1) * (np.abs(x) < ends[-1])
+        row = np.dstack([(shade + 0.08 * across**2.5)[..., None] * tone, np.ones_like(shade)]) * row[..., None]
+        row = cv2.GaussianBlur(row.astype(np.float32), (0, 0), 1.2 * DRAW_SCALE * self._softness)
+        single, merged = (cv2.resize(some, (size, size), interpolation=cv2.INTER_AREA) for some in (layer, row))
+        return single, merged
 
     def _make_tongue(self, size: int, tone: np.ndarray) -> np.ndarray:
         """The tongue's hump, premultiplied float32 (size, size, 4), its top edge at the seam."""
@@ -164,11 +176,14 @@ class Mouth:
         if shown <= 0:
             return
         open_share = np.clip(gap / (0.28 * width), 0, 1)
+        narrow, narrow_lower = (float(1 - smoothstep(gap / width, *limits)) for limits in (NARROW, NARROW_LOWER))
         inside = np.broadcast_to(self._dark.astype(np.float32), (size[1], size[0], 3)).copy()
         tongue = self._place(jaw, corner, size, self._tongue, drop=-0.38 * gap / width)
         inside = inside * (1 - tongue[..., 3:]) + tongue[..., :3] * (0.40 + 0.35 * open_share)
-        for layer, anchors in ((self._lower, jaw), (self._upper, skull)):
-            teeth = self._place(anchors, corner, size, layer)
+        for rows, anchors, merged in ((self._lower, jaw, narrow_lower), (self._upper, skull, narrow)):
+            teeth = self._place(anchors, corner, size, rows[0] if merged < 1 else rows[1])
+            if 0 < merged < 1:
+                teeth += merged * (self._place(anchors, corner, size, rows[1]) - teeth)
             inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.80 + 0.20 * open_share)
         mask = self._contour.mask(outline, (left, top), size)
         # The lips shade the rim of the opening, the upper lip most, and the corners fall into the dark.
@@ -180,6 +195,7 @@ class Mouth:
         upper_lip = cv2.GaussianBlur(lifted, (0, 0), blur * 0.8)[..., None]
         inside *= np.clip(0.48 + 0.42 * depth + 0.36 * upper_lip, 0, 1)
         inside = self._tone(inside, mask, points, skull, jaw, corner)
+        inside += SHADOW * narrow * (self._dark - inside)
         mask = mask * shown
         patch = frame[top:bottom, left:right]
         patch[:] = np.clip(patch * (1 - mask) + inside * mask + 0.5, 0, 255).astype(np.uint8)
