@@ -29,6 +29,7 @@ LOOKAHEAD = 0.08  # seconds of sound that a frame waits for
 HOPS = (1, 5)  # frames made together, at least and at most
 STEPS = 3  # evaluations per hop
 PLANNED = 10  # frames beyond the hop that are planned and dropped, if the window is long enough
+WIDER_HEAD, WIDER_MOUTH = 1.4, 1.1  # three evaluations spread head and lips less than eight do (docs/motion.md)
 _HEARD_FOR_CONTACT = 12  # frames that a closure of the lips is judged by
 
 
@@ -36,20 +37,29 @@ class MotionStream:
     """One live talker. Memory does not grow; not to be shared between threads.
 
     generator: shared, read only.   hop: frames made together, 1 to 5; fewer give less delay and cost more.
-    Raises WeightsError when the generator's encoder cannot hear live, ControlError for another hop.
+    least: frames that must have been heard before any is made, 1 to hop; None waits for the whole hop. With 1 a frame
+    comes as soon as it can, and one who falls behind makes up to `hop` of them for the price of one.
+    Raises WeightsError when the generator's encoder cannot hear live, ControlError for another hop or least.
     """
 
     lookahead = LOOKAHEAD
 
     def __init__(
-        self, generator: DiffusionMotion, controls: Controls = Controls(), hop: int = 3, steps: int = STEPS
+        self,
+        generator: DiffusionMotion,
+        controls: Controls = Controls(),
+        hop: int = 3,
+        steps: int = STEPS,
+        least: int | None = None,
     ) -> None:
-        if not HOPS[0] <= hop <= HOPS[1]:
-            raise ControlError(f"The hop is {hop} frames; choose one from {HOPS[0]} to {HOPS[1]}.")
+        for frames, most in ((hop, HOPS[1]), (hop if least is None else least, hop)):
+            if not HOPS[0] <= frames <= most:
+                raise ControlError(f"The hop is {frames} frames; choose one from {HOPS[0]} to {most}.")
         listen = getattr(generator.encoder, "stream", None)
         if listen is None:
             raise WeightsError(f"The encoder '{generator.encoder.name}' cannot hear live; load the one that ships.")
         self.hop, self.steps, self.frames = hop, steps, 0
+        self.least = hop if least is None else least
         self._generator, self._ear, self._controls = generator, listen(), controls
         self._steering = Steering()
         self._random = torch.Generator().manual_seed(controls.seed)
@@ -76,7 +86,7 @@ class MotionStream:
             raise UnreadableAudio("The sound is not a single channel of finite decimal samples at 16 kHz.")
         if controls is not None:
             self._controls = controls
-        return self._answer(self._ear.push(np.clip(samples, -1, 1).astype(np.float32)), self.hop)
+        return self._answer(self._ear.push(np.clip(samples, -1, 1).astype(np.float32)), self.least)
 
     def finish(self) -> Motion:
         """The frames that still waited for sound, as if silence followed. The stream is over."""
@@ -86,7 +96,7 @@ class MotionStream:
         return self._answer(self._ear.flush(), 1)
 
     def _answer(self, features: np.ndarray, least: int) -> Motion:
-        """Motion for all features that fill hops of at least `least` frames."""
+        """Motion for all features, made `least` frames at a time or more."""
         self._heard = np.concatenate([self._heard, features])
         made = []
         while (waiting := len(self._heard) - len(self._motion)) >= least and waiting > 0:
@@ -111,6 +121,8 @@ class MotionStream:
         made = clean * model.motion_std + model.motion_mean
         made[:, POSE_DIM:] += track.offset[past : past + count]
         raw = made.numpy()
+        raw[:, :POSE_DIM] *= WIDER_HEAD
+        raw[:, POSE_DIM:][:, generator.mouth] *= WIDER_MOUTH
         recent = self._heard[max(0, past - _HEARD_FOR_CONTACT) : past + count]
         at = past - max(0, past - _HEARD_FOR_CONTACT)
         contact, rest = (tell(recent)[at:] for tell in (generator.encoder.contact, generator.encoder.rest))
