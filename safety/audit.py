@@ -251,8 +251,10 @@ def _compare_sound(sound: SoundRow, mark: WatermarkRow, has_frames: bool, named_
         text = f"The sound is not the one that video {video} was sealed with: it was exchanged."
         return [Contradiction("other_sound", text)]
     if sound.mark and has_frames and not video:
-        lost = "it was exchanged, or changed until its mark was lost"
-        text = f"The sound carries the mark of video {sound.mark}, the picture carries none: {lost}."
+        text = (
+            f"The sound carries the mark of video {sound.mark}, the picture carries none: it was exchanged, or changed "
+            "until its mark was lost."
+        )
         return [Contradiction("other_picture", text)]
     return []
 
@@ -344,7 +346,7 @@ def _summary(
     if verdict == "altered" and mark.found:
         text += f" Its pixels carry the watermark {mark.id} of a video that {GENERATOR} made."
     if mark.found and mark.partial and mark.seconds:
-        spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in mark.seconds)
+        spans = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in mark.seconds)
         text += f" The watermark was found at {spans} and not in the rest."
     if consent.state == "withdrawn":
         text += f" The consent was withdrawn on {consent.withdrawn_at}: do not show or share this video."

@@ -293,6 +293,9 @@ HOUSE = {
 
 AUDIT = {
     "The sound is not the one that video {} was sealed with: it was exchanged.": "Le son n’est pas celui avec lequel la vidéo {0} a été scellée : il a été remplacé.",
+    "The picture is of video {}, the sound carries the mark of video {}: one was exchanged.": "L’image est de la vidéo {0}, le son porte la marque de la vidéo {1} : l’un des deux a été remplacé.",
+    "The sound carries the mark of video {}, the picture carries none: it was exchanged, or changed until its mark was lost.": "Le son porte la marque de la vidéo {0}, l’image n’en porte aucune : elle a été remplacée, ou modifiée jusqu’à perdre sa marque.",
+    "The sound carries the watermark {}, which this installation gave to a video it made; the signed manifest is missing, the ledger remembers it ({}). This is a match by watermark (a soft match). It is not proof that nothing was edited, and a mark can be copied onto other pictures: the consent shown is that of the video the mark was made for.": "Le son porte le filigrane {0}, que cette installation a donné à une vidéo qu’elle a faite ; le manifeste signé manque, le registre s’en souvient ({1}). C’est une correspondance par filigrane, donc souple. Elle ne prouve pas que rien n’a été modifié, et une marque peut être copiée sur d’autres images : le consentement montré est celui de la vidéo pour laquelle la marque a été faite.",
     "The ledger itself does not hold together: {}": "Le registre lui-même n’est pas cohérent : {0}",
     "The video was made after its consent had been withdrawn.": "La vidéo a été faite après le retrait de son consentement.",
     "The video was made after its consent had expired.": "La vidéo a été faite après l’expiration de son consentement.",
