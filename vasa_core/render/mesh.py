@@ -167,7 +167,8 @@ def _follow(portrait: Portrait, points: np.ndarray) -> np.ndarray:
     neck = 1 - smoothstep(along, -0.12, 0.55)
     border = np.maximum(np.minimum(points, CANVAS - 1 - points).min(1), 0)
     # Only the neck column is held by distance from the chin; to its sides the fall-off starts higher (shoulders).
-    return np.where(along > -0.12, neck * np.maximum(sideways, 0.0), sideways) * smoothstep(border, 0, 40)
+    beside = 1 - smoothstep(distance[y, x], 0.05 * width, (0.7 - 0.25 * smoothstep(along, -0.12, 0.2)) * width)
+    return np.where(along > -0.12, neck * np.maximum(beside, 0.0), sideways) * smoothstep(border, 0, 40)
 
 
 def _skin_weights(face: np.ndarray, points: np.ndarray, width: float) -> np.ndarray:
