@@ -13,6 +13,7 @@ from sqlalchemy import select
 from safety.errors import LedgerError
 from safety.ledger.log import stored_bytes
 from safety.manifest import ManifestReading, ManifestSigner
+from safety.manifest_box import manifest_store
 from safety.tables import manifests
 from safety.vault import Vault
 
@@ -33,6 +34,22 @@ def remembered_store(vault: Vault, mark_id: str) -> bytes | None:
         row = connection.execute(query).scalar_one_or_none()
     store = stored_bytes(row) if row is not None else b""
     return store if hashlib.sha256(store).hexdigest() == stated else None
+
+
+def is_as_made(vault: Vault, path: Path, reading: ManifestReading) -> bool:
+    """Whether a Trusted manifest of ours in an MP4 is, byte for byte, the one the log saw; True where it saw none.
+
+    A signature leaves bytes of its own box uncovered: padding and what else stands in the unprotected header (RFC 9052,
+    section 4.4). Raises LedgerError.
+    """
+    entries = vault.ledger.entries("output", str(reading.watermark.get("id", "")))
+    body = entries[-1].body if entries else {}
+    stated = body.get("manifest_sha256")
+    if not stated or body.get("manifest_label") != reading.label:
+        return True
+    with path.open("rb") as file:
+        store = manifest_store(file)
+    return not store or hashlib.sha256(store).hexdigest() == stated
 
 
 def recover(vault: Vault, mark_id: str) -> dict[str, Any] | None:
