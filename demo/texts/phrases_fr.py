@@ -29,6 +29,9 @@ WORDS = {  # what may stand in a hole
 }
 
 PHOTO = {
+    "The field {} cannot be read ({}). See /v1/openapi.json.": "Le champ {0} est illisible ({1}). Voir /v1/openapi.json.",
+    "There is no room for more files now. Please try again in a few minutes.": "Il n’y a plus de place pour d’autres fichiers. Réessayez dans quelques minutes.",
+    "The process that made this video has ended. Send the files again.": "Le processus qui faisait cette vidéo s’est arrêté. Envoyez les fichiers à nouveau.",
     "'{}' is not a picture that can be read here. Use a {} file.": "« {0} » n’est pas une image lisible ici. Utilisez un fichier {1}.",
     "'{}' is empty. Choose another file or save it again.": "« {0} » est vide. Choisissez un autre fichier ou enregistrez-le de nouveau.",
     "'{}' is larger than {} MB. Export a smaller copy, as JPEG.": "« {0} » dépasse {1} Mo. Exportez une copie plus petite, en JPEG.",
