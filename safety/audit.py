@@ -290,14 +290,14 @@ def _check_declaration(vault: Vault, manifest: ManifestReading, consent: Consent
 
 
 def _check_bytes(vault: Vault, path: Path, manifest: ManifestReading) -> list[Contradiction]:
-    """What the signature of our own manifest does not cover."""
+    """What no signature covers in a file of ours."""
     try:
         if manifest.state != "Trusted" or is_as_made(vault, path, manifest):
             return []
     except (LedgerError, OSError):
         return []  # named already
-    text = "The manifest holds bytes that its signature does not cover and that were not there when it was made."
-    return [Contradiction("manifest_edited", text)]
+    text = "The file holds bytes that no signature covers and that were not there when it was made."
+    return [Contradiction("unsigned_bytes", text)]
 
 
 def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
@@ -309,7 +309,7 @@ def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
 
 def _verdict(manifest: ManifestReading, mark: WatermarkRow, sound: SoundRow, found: tuple[Contradiction, ...]) -> str:
     codes = {item.code for item in found}
-    if codes & {"altered", "manifest_damaged", "manifest_edited"} and len(codes) == 1:
+    if codes & {"altered", "manifest_damaged", "unsigned_bytes"} and len(codes) == 1:
         return "altered"
     if found:
         return "contradiction"

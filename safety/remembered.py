@@ -37,19 +37,21 @@ def remembered_store(vault: Vault, mark_id: str) -> bytes | None:
 
 
 def is_as_made(vault: Vault, path: Path, reading: ManifestReading) -> bool:
-    """Whether a Trusted manifest of ours in an MP4 is, byte for byte, the one the log saw; True where it saw none.
+    """Whether a file with a Trusted manifest of ours is, byte for byte, the one the log saw; True where it saw none.
 
-    A signature leaves bytes of its own box uncovered: padding and what else stands in the unprotected header (RFC 9052,
-    section 4.4). Raises LedgerError.
+    C2PA leaves bytes uncovered: boxes of file type and of free space, and in the manifest's own box the padding and
+    what else stands in the signature's unprotected header (RFC 9052, section 4.4). Of files above MOST_CHECKED only
+    the manifest is compared. Raises LedgerError, OSError.
     """
     entries = vault.ledger.entries("output", str(reading.watermark.get("id", "")))
     body = entries[-1].body if entries else {}
-    stated = body.get("manifest_sha256")
-    if not stated or body.get("manifest_label") != reading.label:
+    if body.get("manifest_label") != reading.label:
         return True
     with path.open("rb") as file:
-        store = manifest_store(file)
-    return not store or hashlib.sha256(store).hexdigest() == stated
+        if path.stat().st_size <= MOST_CHECKED and body.get("file_sha256"):
+            return hashlib.file_digest(file, "sha256").hexdigest() == body["file_sha256"]
+        store, stated = manifest_store(file), body.get("manifest_sha256")
+    return not store or not stated or hashlib.sha256(store).hexdigest() == stated
 
 
 def recover(vault: Vault, mark_id: str) -> dict[str, Any] | None:
