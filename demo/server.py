@@ -26,6 +26,7 @@ from demo import logs, rest, samples, texts
 from demo.doorman import MAX_UPLOAD, Doorman, House
 from demo.errors import UsageError
 from demo.live.desk import LiveDesk
+from demo.live.desk import allowed as live_seconds
 from demo.rest.shelf import Shelf
 from demo.routes import routes
 from demo.session import Visitors, remove_abandoned
@@ -140,7 +141,7 @@ def serve(
     studio = studio or Studio()
     visitors = Visitors(leaving=studio.portraits.forget)
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
-    desk = LiveDesk(studio)
+    desk = LiveDesk(studio, seconds=live_seconds())
     shared = os.environ.get(rest.MEDIA, "").strip()
     shelf = Shelf(visitors.root, Path(shared) if shared else None)
     stop = threading.Event()

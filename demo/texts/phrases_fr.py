@@ -31,6 +31,7 @@ WORDS = {  # what may stand in a hole
 PHOTO = {
     "The field {} cannot be read ({}). See /v1/openapi.json.": "Le champ {0} est illisible ({1}). Voir /v1/openapi.json.",
     "There is no room for more files now. Please try again in a few minutes.": "Il n’y a plus de place pour d’autres fichiers. Réessayez dans quelques minutes.",
+    "{} is '{}'. Give a whole number of minutes from 1 to 60.": "{0} vaut « {1} ». Donnez un nombre entier de minutes, de 1 à 60.",
     "The process that made this video has ended. Send the files again.": "Le processus qui faisait cette vidéo s’est arrêté. Envoyez les fichiers à nouveau.",
     "'{}' is not a picture that can be read here. Use a {} file.": "« {0} » n’est pas une image lisible ici. Utilisez un fichier {1}.",
     "'{}' is empty. Choose another file or save it again.": "« {0} » est vide. Choisissez un autre fichier ou enregistrez-le de nouveau.",
