@@ -180,7 +180,8 @@ def main() -> None:
     for name, marked in (("encoded", False), ("marked and encoded", True)):
         ours, frozen = flicker(frames, still, marked), flicker([frames[0]] * len(frames), still, marked)
         print(
-            f"  {name:<25}{ours[0]:.4f}, between key frames {ours[1]:.4f}; a still, alike {frozen[0]:.4f}, {frozen[1]:.4f}"
+            f"  {name:<25}{ours[0]:.4f}, between key frames {ours[1]:.4f};"
+            f" a still, alike {frozen[0]:.4f}, {frozen[1]:.4f}"
         )
 
 

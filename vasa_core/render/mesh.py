@@ -167,7 +167,8 @@ def _follow(portrait: Portrait, points: np.ndarray) -> np.ndarray:
     neck = 1 - smoothstep(along, -0.12, 0.55)
     border = np.maximum(np.minimum(points, CANVAS - 1 - points).min(1), 0)
     # Only the neck column is held by distance from the chin; to its sides the fall-off starts higher (shoulders).
-    beside = 1 - smoothstep(distance[y, x], 0.05 * width, (0.7 - 0.25 * smoothstep(along, -0.12, 0.2)) * width)
+    reached = (0.65 - 0.25 * smoothstep(along, -0.12, 0.2)) * width  # by the head's movement, beside jaw and neck
+    beside = 1 - smoothstep((distance[y, x] - 0.05 * width) / reached, 0, 1)
     return np.where(along > -0.12, neck * np.maximum(beside, 0.0), sideways) * smoothstep(border, 0, 40)
 
 
