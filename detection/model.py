@@ -24,7 +24,7 @@ from vasa_core.errors import WeightsError
 from vasa_core.types import MOTION_RATE
 from vasa_core.weights import read_weights
 
-KIND, VERSION = "detector", "1"
+KIND, VERSION = "detector", "2"
 SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
 BRANCHES = ("pixels", "skin", "motion", "sync")
 PICTURE_BRANCHES = BRANCHES[:3]
@@ -71,15 +71,15 @@ class SkinNet:
     weights: np.ndarray
     bias: np.ndarray
 
-    def logits(self, skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        """skin (N, 5, M, M), motion (N, F) -> (N,)."""
-        x = np.clip((skin_features(skin, motion) - self.mean) / self.scale, -3, 3)
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """`skin_features` (N, F) -> (N,)."""
+        x = np.clip((features - self.mean) / self.scale, -3, 3)
         return x @ self.weights + self.bias[0]
 
 
-def skin_features(skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """What SkinNet sees, float32 (N, REGION_FEATURES + F)."""
-    return np.hstack([np.stack([region_features(maps) for maps in skin]), motion])
+def skin_features(skin: np.ndarray, light: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """What SkinNet sees, float32 (N, REGION_FEATURES + L + F)."""
+    return np.hstack([np.stack([region_features(maps) for maps in skin]), light, motion])
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,11 @@ class Model:
         """
         members = self.members if only is None else (self.members[only],)
         crops, skin = np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows])
-        motion = np.stack([w.motion for w in windows])
+        light, motion = np.stack([w.light for w in windows]), np.stack([w.motion for w in windows])
+        moved = skin_features(skin, light, motion)
         seen = [m.look(crops, skin) for m in members]
         said = np.array(
-            [
-                (s[0] + s[1], m.skin.logits(skin, motion), m.motion.logits(motion))
-                for s, m in zip(seen, members, strict=True)
-            ]
+            [(s[0] + s[1], m.skin.logits(moved), m.motion.logits(motion)) for s, m in zip(seen, members, strict=True)]
         )  # (members, 3, N)
         mean = said.mean(0)
         stretches: list[tuple[float, float, Agreement]] = []

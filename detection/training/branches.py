@@ -157,7 +157,7 @@ def train_skin(takes: list[Take], config: TrainConfig) -> SkinNet:
     """The skin branch: logistic regression in which people and classes count alike."""
     shares = dict.fromkeys(GENERATED, 1.0) | dict.fromkeys(PARTIAL, 0.3) | {"real": 1.0}
     pool = [t for t in takes if t.kind in shares]
-    x = np.concatenate([skin_features(t.skin, t.motion) for t in pool])
+    x = np.concatenate([skin_features(t.skin, t.light, t.motion) for t in pool])
     fake = np.concatenate([np.full(t.windows, t.fake) for t in pool])
     people = np.concatenate([np.full(t.windows, t.person) for t in pool])
     weight = np.concatenate([np.full(t.windows, shares[t.kind]) for t in pool])

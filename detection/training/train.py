@@ -23,7 +23,7 @@ import torch
 from detection.crops import FOLDER
 from detection.evidence import Lips
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
-from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, sync_stretches
+from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, skin_features, sync_stretches
 from detection.pixels import PixelConfig
 from detection.sync import agreement
 from detection.training import branches
@@ -69,7 +69,7 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
         if take.has_pixels:
             crop, flat, far = member.look(take.crops, take.skin)
             row |= {"pixels": float((crop + flat).mean()), "crops": float(crop.mean()), "maps": float(flat.mean())}
-            row["skin"] = float(member.skin.logits(take.skin, take.motion).mean())
+            row["skin"] = float(member.skin.logits(skin_features(take.skin, take.light, take.motion)).mean())
             row["far"] = float(far.mean())
         found = [
             agreement(take.clock[a:b], take.lips[a:b], take.voice, member.listener)
