@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from detection import Detector, Progress
+from detection.detector import FIRST, PIECE, _pieces
 from detection.errors import MissingExtra
 from detection.model import Model
 from detection.report import STATUSES, VERDICTS, Report
@@ -49,6 +50,15 @@ def test_progress_ends_at_one(examiner: Detector, clip: Path) -> None:
     steps: list[Progress] = []
     examiner.examine(clip, steps.append)
     assert steps[-1].done == 1 and all(0 < s.done <= 1 for s in steps)
+
+
+def test_the_first_piece_is_short_and_nothing_is_left_out() -> None:
+    assert _pieces([(0.0, 5.0)]) == [(0.0, 5.0)]
+    for spans in ([(0.0, 10.0)], [(0.0, 24.0)], [(0.0, 8.0), (100.0, 108.0)]):
+        pieces = _pieces(spans)
+        assert pieces[0] == (0.0, FIRST) and pieces[-1][1] == spans[-1][1]
+        assert sum(b - a for a, b in pieces) == pytest.approx(sum(b - a for a, b in spans))
+        assert max(b - a for a, b in pieces) < 1.5 * PIECE
 
 
 def test_every_kind_of_bad_input_gets_a_named_status_and_no_number(
