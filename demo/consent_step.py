@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -12,17 +14,22 @@ from demo import cards, texts
 from demo.errors import Missing
 from demo.guard import explain
 from demo.inputs import QUIET
+from demo.session import Visitors
 from demo.studio import Studio
 
 if TYPE_CHECKING:
     from safety.attestation import Attestation
+    from vasa_core.types import Speech
+
+DOCUMENT_MEGABYTES = 20  # as safety.attestation has it, whose import would keep the page waiting
 
 
 @dataclass(frozen=True)
 class ConsentStep:
     """The form's widgets, in the order in which `read` takes their values.
 
-    answer: the words of the challenge phrase, as typed.   asked: id of the phrase, kept on the server.
+    answer, spoken: the words of the challenge phrase, typed or as a recording.   asked: id of the phrase, kept on the
+    server.   document: the written permission.
     """
 
     basis: gr.Radio
@@ -33,6 +40,8 @@ class ConsentStep:
     agreed: gr.Checkbox
     answer: gr.Textbox
     asked: gr.State
+    spoken: gr.Audio
+    document: gr.File
 
     @property
     def inputs(self) -> list[gr.Component]:
@@ -45,10 +54,12 @@ class ConsentStep:
             self.agreed,
             self.answer,
             self.asked,
+            self.spoken,
+            self.document,
         ]
 
 
-def build(studio: Studio, prefix: str = "") -> ConsentStep:
+def build(studio: Studio, visitors: Visitors, prefix: str = "") -> ConsentStep:
     """Draw the form inside the current layout. Phrases come from the studio's vault.
 
     prefix: of the widgets' ids, where the page has the form more than once.
@@ -77,11 +88,26 @@ def build(studio: Studio, prefix: str = "") -> ConsentStep:
                 min_width=180,
                 elem_id=f"{prefix}purpose",
             )
-        with gr.Row(visible=False, equal_height=True) as phrase:
-            answer = gr.Textbox(
-                label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id=f"{prefix}answer"
-            )
-            again = gr.Button(texts.PHRASE_AGAIN, size="sm", min_width=120, elem_id=f"{prefix}answer-again")
+        with gr.Column(visible=False, elem_classes="plain") as permission:
+            document = gr.File(label=texts.DOCUMENT, type="filepath", height=120, elem_id=f"{prefix}document")
+            gr.HTML(cards.hint(texts.DOCUMENT_HINT.format(megabytes=DOCUMENT_MEGABYTES)))
+        with gr.Column(visible=False, elem_classes="plain") as phrase:
+            with gr.Row():
+                answer = gr.Textbox(
+                    label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id=f"{prefix}answer"
+                )
+                again = gr.Button(texts.PHRASE_AGAIN, size="sm", scale=0, min_width=120, elem_id=f"{prefix}answer-again")
+            with gr.Accordion(texts.PHRASE_SPOKEN, open=False, elem_id=f"{prefix}say", elem_classes="framed"):
+                spoken = gr.Audio(
+                    type="filepath",
+                    sources=["microphone", "upload"],
+                    label=texts.PHRASE_SPOKEN,
+                    show_label=False,
+                    buttons=[],
+                    editable=False,
+                    elem_id=f"{prefix}spoken",
+                )
+                gr.HTML(cards.hint(texts.PHRASE_SPOKEN_HINT))
         asked = gr.State(None)
         agreed = gr.Checkbox(label=texts.STATEMENT_BEFORE, visible=False, container=False, elem_id=f"{prefix}statement")
         term = gr.HTML(cards.hint(texts.CONSENT_TERM), visible=False)
@@ -93,8 +119,9 @@ def build(studio: Studio, prefix: str = "") -> ConsentStep:
         try:
             made = issue_challenge(studio.vault, str(request.session_hash), texts.language())
         except Exception as error:
-            return {answer: gr.Textbox(label=explain(error), value=""), asked: None}
-        return {answer: gr.Textbox(label=texts.PHRASE_LABEL.format(phrase=made.phrase), value=""), asked: made.id}
+            return {answer: gr.Textbox(label=explain(error), value=""), asked: None, spoken: None}
+        shown = gr.Textbox(label=texts.PHRASE_LABEL.format(phrase=made.phrase), value="")
+        return {answer: shown, asked: made.id, spoken: None}
 
     def reword(chosen: str | None, request: gr.Request) -> dict[Any, Any]:
         if chosen is None or chosen not in texts.BASIS:
@@ -105,7 +132,8 @@ def build(studio: Studio, prefix: str = "") -> ConsentStep:
         return {
             names: gr.Row(visible=True),
             reasons: gr.Row(visible=True),
-            phrase: gr.Row(visible=chosen == "self"),
+            phrase: gr.Column(visible=chosen == "self"),
+            permission: gr.Column(visible=chosen == "written-consent"),
             subject: gr.Textbox(label=texts.SUBJECT[chosen]),
             attester: gr.Textbox(visible=chosen != "self"),
             source: gr.Textbox(label=texts.SOURCE[chosen] or " ", visible=bool(texts.SOURCE[chosen])),
@@ -114,10 +142,17 @@ def build(studio: Studio, prefix: str = "") -> ConsentStep:
             **(ask(request) if chosen == "self" else {}),
         }
 
-    outputs = [names, reasons, phrase, subject, attester, source, agreed, term, answer, asked]
-    basis.change(reword, basis, outputs, **QUIET)
-    again.click(ask, None, [answer, asked], **QUIET)
-    return ConsentStep(basis, subject, attester, source, purpose, agreed, answer, asked)
+    def take(path: str | None, request: gr.Request) -> None:
+        """What was uploaded is this visitor's, and goes with them."""
+        if path is not None:
+            visitors.of(request.session_hash).uploads.add(Path(path))
+
+    evidence = [phrase, permission, answer, asked, spoken]
+    basis.change(reword, basis, [names, reasons, subject, attester, source, agreed, term, *evidence], **QUIET)
+    again.click(ask, None, [answer, asked, spoken], **QUIET)
+    spoken.input(take, spoken, None, **QUIET)
+    document.upload(take, document, None, **QUIET)
+    return ConsentStep(basis, subject, attester, source, purpose, agreed, answer, asked, spoken, document)
 
 
 def terms(text: str) -> str:
@@ -135,12 +170,18 @@ def read(
     agreed: bool,
     answer: str = "",
     asked: str | None = None,
+    spoken: str | None = None,
+    document: str | None = None,
     visitor: str = "",
+    *,
+    hear: Callable[[str], Speech],
 ) -> Attestation:
     """The form as an attestation. Raises `Missing` for an empty field, `ConsentMissing` without the statement.
 
-    visitor: whom the phrase was shown to. The page cannot be trusted to have asked: this runs for every request,
-    whatever door it came through, and the phrase is checked and used up when the record is signed.
+    answer: typed words, which are taken where there is a recording too.   spoken, document: paths of uploads.
+    visitor: whom the phrase was shown to.   hear: reads a recording; its errors are passed on.
+    The page cannot be trusted to have asked: this runs for every request, whatever door it came through, and the
+    phrase is checked and used up when the record is signed.
     """
     from safety.attestation import Attestation, Reply
     from safety.errors import ConsentMissing
@@ -150,22 +191,39 @@ def read(
     if basis == "self":
         attester, source = subject, ""
     fields = {texts.SUBJECT[basis]: subject, texts.ATTESTER: attester, texts.PURPOSE: purpose}
-    if texts.SOURCE[basis]:
+    written, typed = basis == "written-consent", isinstance(answer, str) and bool(answer.strip())
+    if texts.SOURCE[basis] and not written:
         fields[texts.SOURCE[basis]] = source
     for label, value in fields.items():
         if not isinstance(value, str) or not value.strip():
             raise Missing(texts.MISSING_FIELD.format(field=label))
-    if basis == "self" and not (isinstance(answer, str) and answer.strip() and isinstance(asked, str)):
+    source = source.strip() if isinstance(source, str) else ""
+    if written and not (source or document):
+        raise Missing(texts.MISSING_PERMISSION)
+    if basis == "self" and not ((typed or spoken) and isinstance(asked, str)):
         raise Missing(texts.MISSING_PHRASE)
     if agreed is not True:
         raise ConsentMissing(texts.MISSING_STATEMENT)
-    written = basis == "written-consent"
+    reply = None
+    if basis == "self":
+        recording = None if typed or spoken is None else hear(spoken)
+        reply = Reply(str(asked), visitor, typed=answer if typed else "", spoken=recording)
     return Attestation(
         basis,  # type: ignore[arg-type]
         subject.strip(),
         attester.strip(),
         purpose.strip(),
-        source="" if written else source.strip(),
-        reference=source.strip() if written else "",
-        reply=Reply(str(asked), visitor, typed=answer) if basis == "self" else None,
+        source="" if written else source,
+        reference=source if written else "",
+        document=_content(document) if written and document else b"",
+        reply=reply,
     )
+
+
+def _content(path: str) -> bytes:
+    """Of the written permission; one byte more than may be, if there is more: the attestation refuses it."""
+    with Path(path).open("rb") as file:
+        content = file.read((DOCUMENT_MEGABYTES << 20) + 1)
+    if not content:
+        raise Missing(texts.EMPTY_DOCUMENT)
+    return content

@@ -45,7 +45,7 @@ class Create:
             with gr.Column(min_width=320, elem_classes="left"):
                 self.inputs = Inputs(studio, visitors)
                 gr.HTML(cards.heading(3, texts.CONSENT_STEP))
-                self.consent = consent_step.build(studio)
+                self.consent = consent_step.build(studio, visitors)
                 self.look = look.build()
                 self.notice = gr.HTML(elem_id="notice")
                 with gr.Row():
@@ -149,7 +149,7 @@ class Create:
             raise Missing(texts.MISSING_PHOTO)
         if visitor.speech is None:
             raise Missing(texts.MISSING_SPEECH)
-        attestation = consent_step.read(*form)
+        attestation = consent_step.read(*form, hear=self.studio.hear)
         self.studio.check_attestation(attestation)
         controls, fps, whole, sign = look.read(*panel)
         if visitor.working:

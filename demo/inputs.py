@@ -122,6 +122,7 @@ class PhotoStep:
     def _shown(self, visitor: Visitor) -> dict[Any, Any]:
         assert visitor.photo is not None
         check = self.studio.check_photo(visitor.photo, visitor.photo_name, visitor.face)
+        self.studio.portraits.anticipate(visitor.photo, check.photo, visitor.face)  # while the form is filled in
         names = [
             ((texts.FACE_NAME if place else texts.FACE_LARGEST).format(number=place + 1), place)
             for place in range(len(check.faces))

@@ -19,13 +19,14 @@ class Rates:
     """(times, seconds) that one address has.
 
     posts:    any request that changes something, uploads included.   videos: started.   live: sessions begun.
-    examined: files given to Verify or Detect.
+    examined: files given to Verify or Detect.   withdrawals: of a consent, tried.
     """
 
     posts: tuple[int, float] = (600, 60.0)
     videos: tuple[int, float] = (60, 3600.0)
     live: tuple[int, float] = (20, 3600.0)
     examined: tuple[int, float] = (40, 60.0)
+    withdrawals: tuple[int, float] = (6, 60.0)
 
 
 @dataclass

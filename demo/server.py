@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 os.environ["FORWARDED_ALLOW_IPS"] = ""  # the Doorman decides whom to believe, not uvicorn
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
+# The networks are small: a second thread spins more than it helps, and takes the core that draws (docs/live.md).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gradio as gr
-from gradio import processing_utils
+from gradio import http_server, processing_utils
 from starlette.middleware import Middleware
+from uvicorn.config import Config
 
 from demo import logs, samples, texts
 from demo.doorman import MAX_UPLOAD, Doorman, House
@@ -28,6 +32,7 @@ from demo.studio import Studio
 
 HERE = Path(__file__).parent
 CACHE_AGES = (600, 3600)  # every 10 minutes, drop uploads older than an hour
+SWITCH_SECONDS = 0.0005  # live pictures pass through three threads that need Python's lock for moments: 5 ms is long
 LONGEST_QUEUE = 64  # events of all kinds; the line for making videos is bounded on its own
 # Gradio confines style.css to what lies inside its frame; the frame's own margin on phones is set here.
 # The widgets' own words ("Drop file here") follow the browser's language unless they are told that of the page.
@@ -60,6 +65,17 @@ def close_the_network() -> None:
         setattr(processing_utils, name, refuse_later)
     for name in ("ssrf_protected_download", "save_url_to_cache", "unsafe_download"):
         setattr(processing_utils, name, refuse)
+
+
+def send_pictures_as_they_are() -> None:
+    """Take WebSocket compression out of Gradio's server: JPEG pictures would cost 1 ms each and stay as large."""
+    begin = http_server.Server.__init__
+
+    def plainly(self: http_server.Server, config: Config, *rest: Any, **named: Any) -> None:
+        config.ws_per_message_deflate = False
+        begin(self, config, *rest, **named)
+
+    http_server.Server.__init__ = plainly  # type: ignore[method-assign]
 
 
 def let_handlers_speak(page: gr.Blocks) -> None:
@@ -118,14 +134,16 @@ def serve(
     Raises UsageError when the address cannot be had.
     """
     logs.start()
+    sys.setswitchinterval(SWITCH_SECONDS)
     remove_abandoned()
     studio = studio or Studio()
-    visitors = Visitors(leaving=studio.forget)
+    visitors = Visitors(leaving=studio.portraits.forget)
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
     desk = LiveDesk(studio)
     stop = threading.Event()
     try:
         close_the_network()
+        send_pictures_as_they_are()
         gr.set_static_paths(samples.media())  # served as they lie there, without a copy
         page = build(studio, visitors, desk)
         page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)

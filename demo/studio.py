@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from demo.errors import Busy
 from demo.limits import Limits
 from demo.line import Line
 from demo.metrics import Metrics
+from demo.prepared import Portraits
 from demo.progress import Pace, Step
 from vasa_core.errors import Cancelled, ControlError
 from vasa_core.types import MAX_FPS, PLAYBACK_RATE, SAMPLE_RATE, Controls, FaceBox, Photo, Speech
@@ -29,11 +29,9 @@ if TYPE_CHECKING:  # the real imports wait until they are needed, so that pages 
     from safety.seal import SealedVideo
     from safety.vault import Vault
     from vasa_core.pipeline import TalkingFace
-    from vasa_core.render.renderer import LiveRenderer
 
 MIN_FPS = 25
 READERS = 2  # files looked at at once: each may take hundreds of megabytes
-RENDERERS = 4  # prepared photos that are kept for previews
 READER_WAIT = 60.0  # seconds somebody waits for a free reader
 
 
@@ -135,7 +133,7 @@ class Studio:
         self._detector: Detector | None = None
         self._loading = threading.RLock()
         self._warm = False
-        self._renderers: OrderedDict[tuple[Path, int | None], LiveRenderer] = OrderedDict()
+        self.portraits = Portraits(lambda: self.core)
         self.line = Line()
         self.metrics = Metrics()
         self.limits = Limits(over=lambda name: self.metrics.refusals.labels(name).inc())
@@ -189,38 +187,17 @@ class Studio:
     def preview(self, path: Path, name: str, face: int | None, controls: Controls) -> bytes:
         """A still JPEG of the portrait at rest under the controls, marked. Raises the `PhotoError` family."""
         from safety.live import preview
+        from vasa_core.photo import load_photo
         from vasa_core.render.warp import Warp
 
         with self.reading():
-            renderer = self._renderer_of(path, name, face)
+            renderer = self.portraits.of(path, load_photo(path, name), face).renderer
             silence = np.zeros(SAMPLE_RATE // 2, np.float32)
             rest = self.core.animate(
                 Speech(silence, np.zeros((1, 1), np.int16), b"", "audio/wav", "silence"), controls.but(blinks=0.0)
             )
             last = len(rest) - 1
             return preview(self.vault, renderer.draw(rest.pose[last] * 0, rest.dynamics[last], controls, Warp()))
-
-    def _renderer_of(self, path: Path, name: str, face: int | None) -> LiveRenderer:
-        """The renderer of a photo, prepared once; the last few are kept, each some 20 MB."""
-        from vasa_core.photo import load_photo
-
-        key = (path, face)
-        with self._loading:
-            if key in self._renderers:
-                self._renderers.move_to_end(key)
-                return self._renderers[key]
-        renderer = self.core.renderer(self.core.prepare(load_photo(path, name), face))
-        with self._loading:
-            self._renderers[key] = renderer
-            while len(self._renderers) > RENDERERS:
-                self._renderers.popitem(last=False)
-        return renderer
-
-    def forget(self, folder: Path) -> None:
-        """Drop what was prepared from photos in a folder: their owner has left."""
-        with self._loading:
-            for key in [key for key in self._renderers if folder in key[0].parents]:
-                del self._renderers[key]
 
     def hear(self, path: str | Path, name: str | None = None) -> Speech:
         """Read a recording, or the sound of a video. Raises the `AudioError` family."""
@@ -307,7 +284,7 @@ class Studio:
             with watch.time("consent"):
                 token = issue_token(self.vault, record(picture, sound), picture, sound)
             with watch.time("photo"):
-                portrait = self.core.prepare(picture, face)
+                prepared = self.portraits.of(Path(photo), picture, face)
             report("motion", 0.0)
             with watch.time("motion"):
                 if driven:
@@ -315,9 +292,9 @@ class Studio:
                 else:
                     motion = self.core.animate(sound, controls, lambda fraction: report("motion", fraction))
             if full_frame:
-                frames = self.core.render_full(picture, portrait, motion, fps, controls)
+                frames = self.core.render_full(picture, prepared.portrait, motion, fps, controls)
             else:
-                frames = self.core.render(portrait, motion, fps, controls)
+                frames = prepared.renderer.render(motion, fps, controls)
             report("rendering", 0.0)
             sealed = seal(
                 self.vault,

@@ -16,6 +16,7 @@ from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
 from demo.specimens import Specimens, draw
 from demo.studio import Studio
+from demo.withdrawing import Withdrawing
 
 
 class Verify:
@@ -34,6 +35,7 @@ class Verify:
                 )
                 gr.HTML(cards.hint(texts.VERIFY_PRIVATE.format(megabytes=UPLOAD_MEGABYTES)))
                 buttons = draw("verify-")
+                Withdrawing(studio, visitors)
             with gr.Column(min_width=320, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="report")
         self.file.upload(self.watch, self.file, self.report, **READS)

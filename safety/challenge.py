@@ -29,7 +29,7 @@ from vasa_core.types import Speech
 
 PHRASE_SECONDS = 1800
 PHRASE_WORDS = 5  # of 64: 30 bits
-MIN_SPOKEN_SECONDS, AUDIBLE = 1.0, 1e-3  # of a spoken answer; root mean square of full scale
+MIN_SPOKEN_SECONDS, MAX_SPOKEN_SECONDS, AUDIBLE = 1.0, 60.0, 1e-3  # of a spoken answer; root mean square of full scale
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,8 @@ def _check_spoken(speech: Speech) -> None:
     loud = float(np.sqrt(np.mean(speech.samples**2))) if speech.samples.size else 0.0
     if speech.seconds < MIN_SPOKEN_SECONDS or loud < AUDIBLE:
         raise ChallengeFailed("The recording of the words is too short or silent. Read all of them aloud.")
+    if speech.seconds > MAX_SPOKEN_SECONDS:
+        raise ChallengeFailed("The recording of the words is longer than a minute. Read the words and nothing else.")
 
 
 def _plain(text: object) -> str:

@@ -19,13 +19,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rfc8785
 from sqlalchemy import Connection, insert, select
 
 from safety.attestation import Attestation
 from safety.challenge import use_reply
 from safety.commitment import commit, commit_parts
-from safety.errors import ConsentInvalid, OutputError
+from safety.errors import ChallengeFailed, ConsentInvalid, OutputError
 from safety.ledger import timestamp
 from safety.ledger.log import parse_time, stored_bytes
 from safety.notice import NOTICE_VERSION, STATEMENT, notice_hash
@@ -147,6 +148,9 @@ def attest(
     if language not in STATEMENT:
         raise ConsentInvalid(f"There is no consent notice in {language!r}; choose one of {', '.join(STATEMENT)}.")
     vault.require_clock()
+    spoken = attestation.reply.spoken if attestation.reply is not None else None
+    if spoken is not None and np.array_equal(spoken.samples, speech.samples):
+        raise ChallengeFailed("The words and the voice of the video are one recording. Record the words by themselves.")
     salts = {name: secrets.token_bytes(SALT_BYTES) for name in ("photo", "speech", "evidence")}
     code = secrets.token_urlsafe(CODE_BYTES)
     with vault.ledger.transaction() as connection:
@@ -175,12 +179,14 @@ def _evidence(vault: Vault, connection: Connection, attestation: Attestation, sa
     """What the basis rests on. Documents, references and spoken words enter as salted commitments only."""
     if attestation.reply is not None:
         return {"kind": "challenge"} | use_reply(vault, connection, attestation.reply, salt)
+    text = attestation.reference.strip().encode() if attestation.basis == "written-consent" else b""
+    reference = commit_parts(salt, "candor/consent-reference/1", text) if text else ""
     if attestation.document:
         commitment = commit_parts(salt, "candor/consent-document/1", attestation.document)
-        return {"kind": "document", "commitment": commitment, "bytes": len(attestation.document)}
-    if attestation.basis == "written-consent" and attestation.reference.strip():
-        text = attestation.reference.strip().encode()
-        return {"kind": "reference", "commitment": commit_parts(salt, "candor/consent-reference/1", text)}
+        both = {"reference_commitment": reference} if reference else {}
+        return {"kind": "document", "commitment": commitment, "bytes": len(attestation.document)} | both
+    if reference:
+        return {"kind": "reference", "commitment": reference}
     if attestation.basis in ("public-domain", "synthetic") and attestation.source.strip():
         return {"kind": "source"}  # which stands beside it
     return {"kind": "none", "reason": attestation.unstated.strip()}

@@ -1,9 +1,10 @@
 """What the pictures of a video are like, in a few hundred bytes a second: to tell whose picture a mark lies on.
 
 A watermark can be lifted: whoever averages many frames of one clip and adds what is left to another picture has put
-the clip's id there. The id alone cannot tell, but the ledger remembers what the clip looked like. Per second one frame
-is kept as the signs (-1, 0, 1) of its coarse luma detail: means over cells of 16 pixels, less those around them. That
-is enough to recognise the frame and too coarse to recognise a stranger by.
+the clip's id there. The id alone cannot tell, but the ledger remembers what the clip looked like. One frame a second,
+and up to eight while the picture changes much, are kept as the signs (-1, 0, 1) of their coarse luma detail: means over
+cells of 16 pixels, less those around them. That is enough to recognise the frame and too coarse to recognise a stranger
+by.
 
 The mark itself says how a copy was scaled, mirrored, turned and cropped (the latter up to whole tiles of 128 pixels),
 so only a handful of positions have to be compared.
@@ -23,7 +24,9 @@ from safety.watermark import MarkReading
 
 CELL = 16  # pixels; divides TILE. Larger for videos with a side above MOST_CELLS cells
 MOST_CELLS = 64  # a side
-MOST_SECONDS = 60  # sketches that are kept of one video, spread over it
+MOST_SKETCHES = 240  # kept of one video, spread over it
+LOOKS = 8  # a second, for changes
+CHANGED = 0.7  # agreement with the last kept one; below it another one is kept
 SURROUNDINGS = 5  # cells whose mean is taken away
 FAINT = 1.0  # grey levels; smaller detail is an encoder's noise and counts as none
 OVERLAP = 0.3  # of the original's cells must be seen
@@ -60,30 +63,39 @@ class PicturePrint:
 
 
 class PicturePrinter:
-    """Collects a sketch a second while a video is made. `look` is called with every I420 frame, in order."""
+    """Collects sketches while a video is made. `look` is called with every I420 frame, in order."""
 
     def __init__(self, height: int, width: int, fps: int) -> None:
         self.cell = cell_of(height, width)
         self._fps, self._height = fps, height
-        self._every = 1  # seconds between two that are kept
+        self._every = 1  # of the looks below, and of the seconds; doubled when there are too many sketches
         self._seen = 0
+        self._due = 0  # frame from which one is kept whatever it shows
         self._sketches: list[np.ndarray] = []
 
     def look(self, i420: np.ndarray) -> None:
-        second, rest = divmod(self._seen, self._fps)
-        self._seen += 1
-        if rest or second % self._every:
+        frame, self._seen = self._seen, self._seen + 1
+        due = frame >= self._due
+        if not due and frame % (self._every * max(1, self._fps // LOOKS)):
             return
-        if len(self._sketches) == MOST_SECONDS:  # every other one goes, and from now on every other second
-            self._sketches, self._every = self._sketches[::2], self._every * 2
-            if second % self._every:
-                return
         luma = i420[: self._height]
-        self._sketches.append(sketch(luma, np.ones(luma.shape, np.uint8), self.cell)[0])
+        seen = sketch(luma, np.ones(luma.shape, np.uint8), self.cell)[0]
+        if not due and _alike(seen, self._sketches[-1]) >= CHANGED:
+            return
+        if len(self._sketches) == MOST_SKETCHES:  # every other one goes
+            self._sketches, self._every = self._sketches[::2], self._every * 2
+        self._sketches.append(seen)
+        self._due = frame + self._every * self._fps
 
     def result(self) -> bytes:
         """The print as bytes; empty when no frame was seen."""
         return PicturePrint(np.stack(self._sketches), self.cell).to_bytes() if self._sketches else b""
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of the signs of two sketches; two empty ones are alike."""
+    strength = float(np.count_nonzero(a)) * float(np.count_nonzero(b))
+    return float((a * b).sum(dtype=np.int64)) / strength**0.5 if strength else float(a.any() == b.any())
 
 
 def cell_of(height: int, width: int) -> int:

@@ -101,7 +101,7 @@ def load_receipt(path: str | Path) -> dict[str, Any]:
             raise ConsentInvalid(f"{source.name} is too large for a receipt.")
         data = json.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConsentInvalid(f"The receipt {source} cannot be read ({error.strerror}). Check the path.") from error
+        raise ConsentInvalid(f"The receipt {source.name} cannot be read ({error.strerror}). Check the path.") from error
     except (ValueError, RecursionError) as error:
         raise ConsentInvalid(f"{source.name} is no receipt. Give the file that was downloaded as receipt.") from error
     if not isinstance(data, dict):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SECONDS = 180.0  # a live session lasts at most
 UNATTENDED = 20.0  # seconds without a connection after which a session ends
+HOP = 3  # frames of motion made together at most: one as a rule, more for who has fallen behind
 PLACES = max(1, (os.cpu_count() or 1) // 2)  # a session takes most of a core
 
 
@@ -118,15 +119,14 @@ class LiveDesk:
 
         with self.studio.reading():
             picture = load_photo(photo, name)
-            portrait = self.studio.core.prepare(picture, face)
-        renderer = self.studio.core.renderer(portrait)
+            renderer = self.studio.portraits.of(photo, picture, face).renderer
         silence = unheard()
         vault = self.studio.vault
         record = attest(vault, attestation, picture, silence, language=language)
         leave = LiveExit(vault, issue_token(vault, record, picture, silence), picture, silence, self.seconds)
         place = Place(secrets.token_urlsafe(24), owner, record, picture, renderer, self.seconds)
         place.session = LiveSession(
-            self.studio.core.generator().stream(Controls()),
+            self.studio.core.generator().stream(Controls(), hop=HOP, least=1),
             renderer,
             leave,
             Controls(),

@@ -42,7 +42,7 @@ class Live:
                 gr.HTML(f'<p class="lead">{escape(texts.LIVE_INTRO)}</p>')
                 self.photo = PhotoStep(studio, visitors, prefix="live-")
                 gr.HTML(cards.heading(2, texts.CONSENT_STEP))
-                self.consent = consent_step.build(studio, prefix="live-")
+                self.consent = consent_step.build(studio, visitors, prefix="live-")
                 gr.HTML(cards.hint(texts.LIVE_CONSENT.format(minutes=round(desk.seconds / 60))))
                 self.notice = gr.HTML(elem_id="live-notice")
                 self.go = gr.Button(texts.LIVE_START, variant="primary", size="lg", elem_id="live-start")
@@ -95,7 +95,8 @@ class Live:
             visitor = self.visitors.find(request.session_hash)
             if visitor is None or visitor.photo is None:
                 raise Missing(texts.MISSING_PHOTO)
-            attestation = replace(consent_step.read(*(*form, str(request.session_hash))), any_audio=True)
+            stated = consent_step.read(*(*form, str(request.session_hash)), hear=self.studio.hear)
+            attestation = replace(stated, any_audio=True)
             self.studio.check_attestation(attestation)
             place = self.desk.open(
                 str(request.session_hash),

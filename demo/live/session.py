@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from safety.live import LiveExit
     from vasa_core.motion.generator import MotionSource
     from vasa_core.render.renderer import LiveRenderer
-    from vasa_core.render.warp import Warp
 
 SAMPLES_A_FRAME = SAMPLE_RATE // MOTION_RATE
 BEHIND = 0.5  # seconds of unheard sound from which pictures are left out, so that the delay does not grow
@@ -69,12 +68,22 @@ class Picture:
     jpeg: bytes
 
 
-class LiveSession:
-    """Hears, moves, draws and marks in a thread of its own.
+@dataclass(frozen=True)
+class _Latent:
+    """A frame that has its motion and waits to be drawn."""
 
-    show:   called from that thread with every picture; must not wait.
+    frame: int
+    pose: np.ndarray
+    dynamics: np.ndarray
+    controls: Controls
+
+
+class LiveSession:
+    """Hears and moves in one thread, draws and marks in a second: no picture waits for the motion of the next.
+
+    show:   called from the second thread with every picture; must not wait.
     wanted: whether the next picture can be taken; if not, it is not even drawn, so that a slow client costs nothing.
-    over:   called once from that thread, with the error that ended the session or None.
+    over:   called once when both threads are done, with the error that ended the session or None.
     """
 
     def __init__(
@@ -89,16 +98,20 @@ class LiveSession:
     ) -> None:
         self.stream, self.renderer, self.exit, self.controls = stream, renderer, leave, controls
         self.recording = Recording()
-        self.frames = self.skipped = 0
+        self.frames = self.skipped = 0  # frames that were drawn or left out
         self.heard = 0  # samples
         self._show, self._wanted, self._over = show, wanted, over
         self._waiting: deque[np.ndarray] = deque()
         self._queued = 0  # samples in `_waiting`
+        self._moved: deque[_Latent] = deque()
         self._news = threading.Condition()
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, name="candor-live", daemon=True)
+        self._ended = self._still = False  # no more sound is taken; no more motion comes
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._move, name="candor-live", daemon=True)
+        self._drawer = threading.Thread(target=self._draw, name="candor-live-draw", daemon=True)
 
     def start(self) -> None:
+        self._drawer.start()
         self._thread.start()
 
     def hear(self, samples: np.ndarray) -> None:
@@ -111,13 +124,13 @@ class LiveSession:
             self._waiting.append(samples)
             self._queued += len(samples)
             self.heard += len(samples)
-            self._news.notify()
+            self._news.notify_all()
 
     def stop(self, wait: float = 5.0) -> None:
         """End the session; the recording stays."""
         with self._news:
             self._ended = True
-            self._news.notify()
+            self._news.notify_all()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(wait)
 
@@ -125,26 +138,22 @@ class LiveSession:
     def running(self) -> bool:
         return self._thread.is_alive() and not self._ended
 
-    # in the thread ----------------------------------------------------------------------------------------------------
+    # in the threads ---------------------------------------------------------------------------------------------------
 
-    _fault: BaseException | None = None
-
-    def _run(self) -> None:
-        from vasa_core.render.warp import Warp
-
-        warp = Warp()
+    def _move(self) -> None:
         try:
             while (samples := self._next()) is not None:
                 self.recording.sound.append(samples)
                 controls = self.controls
                 motion = self.stream.push(samples.astype(np.float32) / 32768, controls)
-                for left, (pose, dynamics) in enumerate(
-                    zip(motion.pose, motion.dynamics, strict=True), 1 - len(motion)
-                ):
-                    late = left < 0 and self._queued > BEHIND * SAMPLE_RATE  # the newest picture is always drawn
-                    self._draw(pose, dynamics, controls, warp, late)
+                for pose, dynamics in zip(motion.pose, motion.dynamics, strict=True):
+                    self._keep(_Latent(len(self.recording.pose), pose, dynamics, controls))
         except BaseException as error:
-            self._fault = error
+            self._end(error)
+        with self._news:
+            self._ended = self._still = True
+            self._news.notify_all()
+        self._drawer.join()
         self._over(self._fault)
 
     def _next(self) -> np.ndarray | None:
@@ -161,12 +170,44 @@ class LiveSession:
             self._queued = 0
             return samples
 
-    def _draw(self, pose: np.ndarray, dynamics: np.ndarray, controls: Controls, warp: Warp, late: bool) -> None:
-        frame, self.frames = self.frames, self.frames + 1
-        self.recording.pose.append(pose)
-        self.recording.dynamics.append(dynamics)
-        self.recording.controls.append(controls)
-        if late or not self._wanted():
-            self.skipped += 1
-            return
-        self._show(Picture(frame, self.exit.picture(self.renderer.draw(pose, dynamics, controls, warp))))
+    def _keep(self, latent: _Latent) -> None:
+        """Record a frame and let it be drawn."""
+        self.recording.pose.append(latent.pose)
+        self.recording.dynamics.append(latent.dynamics)
+        self.recording.controls.append(latent.controls)
+        with self._news:
+            self._moved.append(latent)
+            self._news.notify_all()
+
+    def _draw(self) -> None:
+        from vasa_core.render.warp import Warp
+
+        warp = Warp()
+        try:
+            while (latent := self._oldest()) is not None:
+                if self._late() or not self._wanted():
+                    self.skipped += 1
+                else:
+                    frame = self.renderer.draw(latent.pose, latent.dynamics, latent.controls, warp)
+                    self._show(Picture(latent.frame, self.exit.picture(frame)))
+                self.frames += 1
+        except BaseException as error:
+            self._end(error)
+
+    def _oldest(self) -> _Latent | None:
+        """The next frame to draw, or None when there will be none."""
+        with self._news:
+            while not self._moved and not self._still:
+                self._news.wait()
+            return self._moved.popleft() if self._moved else None
+
+    def _late(self) -> bool:
+        """Whether this frame is left out because newer ones wait; the newest is always drawn."""
+        behind = self._queued + len(self._moved) * SAMPLES_A_FRAME
+        return bool(self._moved) and behind > BEHIND * SAMPLE_RATE
+
+    def _end(self, error: BaseException) -> None:
+        with self._news:
+            self._fault, self._ended = self._fault or error, True
+            self._moved.clear()
+            self._news.notify_all()

@@ -1,7 +1,7 @@
 // The browser's side of the live page: microphone -> WebSocket -> canvas. See demo/live/socket.py for the messages.
 (() => {
-  const RATE = 16000, FRAME = 640;
-  const RETRIES = 5, RETRY_MS = 800, SAVED_CHUNKS = 3000;
+  const RATE = 16000, FRAME = 640, CHUNK = 320;
+  const RETRIES = 5, RETRY_MS = 800, SAVED_CHUNKS = 1500;
   let live = null;  // the running session
 
   const board = () => document.querySelector("#live-board");
@@ -99,7 +99,7 @@
     const times = session.times;
     if (!times.length) return null;
     const [last, when] = times[times.length - 1];
-    const place = Math.ceil((sample - last) / 160) + times.length - 1;
+    const place = Math.ceil((sample - last) / CHUNK) + times.length - 1;
     const near = times[Math.max(0, Math.min(times.length - 1, place))];
     return near[1] - (near[0] - sample) / RATE * 1000 - session.inside;
   }

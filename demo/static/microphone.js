@@ -1,11 +1,13 @@
-// The microphone as int16 mono at 16 kHz, in chunks of 10 ms, whatever rate the device has.
+// The microphone as int16 mono at 16 kHz, in chunks of 20 ms, whatever rate the device has. The listener at the other
+// end works in steps of 20 ms: shorter chunks would come no sooner to anything.
+const CHUNK = 320;
 class Microphone extends AudioWorkletProcessor {
   constructor() {
     super();
     this.step = sampleRate / 16000;  // device samples per sample
     this.place = 0;                  // of the next sample, in device samples from the start of `sum`
     this.tail = [];
-    this.chunk = new Int16Array(160);
+    this.chunk = new Int16Array(CHUNK);
     this.filled = 0;
   }
 
@@ -25,7 +27,7 @@ class Microphone extends AudioWorkletProcessor {
       this.chunk[this.filled++] = Math.round(value * 32767);
       if (this.filled === this.chunk.length) {
         this.port.postMessage({ samples: this.chunk, time: currentTime }, [this.chunk.buffer]);
-        this.chunk = new Int16Array(160);
+        this.chunk = new Int16Array(CHUNK);
         this.filled = 0;
       }
     }

@@ -1,8 +1,9 @@
 """Every sentence of the pages, in two languages.
 
 `texts.CREATE` is the sentence in the language that is being spoken: English, unless `speaking("fr")` is around the call.
-`en.py` and `fr.py` hold the same names. Sentences that other packages bring (errors, advice, findings of the audit) are
-English there and become French through `phrases`. Plain text throughout; whoever puts it into HTML escapes it.
+`en.py` and `fr.py` hold the same names, those about consent in files of their own. Sentences that other packages bring
+(errors, advice, findings of the audit) are English there and become French through `phrases`. Plain text throughout;
+whoever puts it into HTML escapes it.
 """
 
 from __future__ import annotations

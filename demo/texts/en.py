@@ -1,5 +1,7 @@
 """The pages' sentences in English. `fr.py` holds the same names with the same `{fields}`."""
 
+from demo.texts.consent_en import *  # noqa: F403
+
 NAME = "Candor"
 TAGLINE = "A photo and a voice become a talking video that says what it is."
 FOOTER = (
@@ -39,34 +41,6 @@ TYPE_SAY = "Use this text"
 TYPE_DONE = "Synthetic voice ({voice}), {seconds:.1f} seconds. Consent record and manifest will say so."
 
 CONSENT_STEP = "Consent"
-CONSENT_INTRO = "Who is this, and why may you let them speak? Your answer is signed and sealed into the video."
-BASIS = {
-    "self": "It is me",
-    "written-consent": "I have their permission",
-    "public-domain": "Public-domain picture",
-    "synthetic": "Not a real person",
-}
-SUBJECT = {
-    "self": "Your name",
-    "written-consent": "Name of the person in the photo",
-    "public-domain": "Who is in the picture",
-    "synthetic": "Name of the character",
-}
-SOURCE = {
-    "self": "",
-    "written-consent": "Where the permission is written down",
-    "public-domain": "Where the picture comes from",
-    "synthetic": "Who or what made the picture",
-}
-ATTESTER = "Your name"
-PURPOSE = "What the video is for"
-PURPOSES = ["Personal message", "Education", "Research", "Art or satire", "Accessibility"]
-PHRASE_LABEL = "To show that you are here, type these words: {phrase}"
-PHRASE_INFO = "They are good for half an hour and for one video."
-PHRASE_AGAIN = "Other words"
-TERMS_TITLE = "What you agree to"
-STATEMENT_BEFORE = "Choose above what entitles you to make this video."
-CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."
 
 LOOK = "Look and motion"
 LOOK_MORE = "More controls"
@@ -121,12 +95,6 @@ EMPTY_TEXT = "Add a photo and a voice, answer for consent, and press Create vide
 
 MISSING_PHOTO = "Add a portrait photo first (step 1)."
 MISSING_SPEECH = "Add a recording first (step 2)."
-MISSING_BASIS = (
-    "Say what entitles you to make this video (step 3): it is you, you have permission, or no one is harmed."
-)
-MISSING_FIELD = "Fill in “{field}” (step 3)."
-MISSING_PHRASE = "Type the words that step 3 shows you, or ask for other words there."
-MISSING_STATEMENT = "Confirm the statement at the end of step 3. Without consent no video can be made."
 STILL_WORKING = "Your last video is still being made. Wait for it, or press Stop."
 STOPPED = "Stopped. Nothing was kept."
 LEFT = "This page was closed."
@@ -262,7 +230,7 @@ ABOUT = [
         [
             "A video of you that you did not want: Verify shows its consent record. Whoever runs this page can withdraw it; "
             "every copy then reads as withdrawn.",
-            "Your own consent: withdraw it with the code in your receipt, at any time.",
+            "Your own consent: withdraw it on the Verify page with the code in your receipt, at any time.",
             "A weakness or a misuse of the program: the security document says whom to tell.",
         ],
     ),

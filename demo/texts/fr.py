@@ -1,5 +1,7 @@
 """Les phrases des pages en français : mêmes noms et mêmes `{champs}` que dans `en.py`."""
 
+from demo.texts.consent_fr import *  # noqa: F403
+
 NAME = "Candor"
 TAGLINE = "Une photo et une voix deviennent une vidéo parlante qui dit ce qu’elle est."
 FOOTER = "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
@@ -34,34 +36,6 @@ TYPE_SAY = "Utiliser ce texte"
 TYPE_DONE = "Voix de synthèse ({voice}), {seconds:.1f} secondes. Le consentement et le manifeste le diront."
 
 CONSENT_STEP = "Consentement"
-CONSENT_INTRO = "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
-BASIS = {
-    "self": "C’est moi",
-    "written-consent": "J’ai son autorisation",
-    "public-domain": "Image du domaine public",
-    "synthetic": "Personnage inventé",
-}
-SUBJECT = {
-    "self": "Votre nom",
-    "written-consent": "Nom de la personne sur la photo",
-    "public-domain": "Qui est sur l’image",
-    "synthetic": "Nom du personnage",
-}
-SOURCE = {
-    "self": "",
-    "written-consent": "Où l’autorisation est écrite",
-    "public-domain": "D’où vient l’image",
-    "synthetic": "Qui ou quoi a fait l’image",
-}
-ATTESTER = "Votre nom"
-PURPOSE = "À quoi servira la vidéo"
-PURPOSES = ["Message personnel", "Enseignement", "Recherche", "Art ou satire", "Accessibilité"]
-PHRASE_LABEL = "Pour montrer que vous êtes là, tapez ces mots : {phrase}"
-PHRASE_INFO = "Ils valent une demi-heure et pour une seule vidéo."
-PHRASE_AGAIN = "D’autres mots"
-TERMS_TITLE = "Ce que vous acceptez"
-STATEMENT_BEFORE = "Choisissez ci-dessus ce qui vous autorise à faire cette vidéo."
-CONSENT_TERM = "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
 
 LOOK = "Apparence et mouvement"
 LOOK_MORE = "Plus de réglages"
@@ -116,10 +90,6 @@ EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, pui
 
 MISSING_PHOTO = "Ajoutez d’abord une photo de portrait (étape 1)."
 MISSING_SPEECH = "Ajoutez d’abord un enregistrement (étape 2)."
-MISSING_BASIS = "Dites ce qui vous autorise à faire cette vidéo (étape 3) : c’est vous, vous avez l’autorisation, ou personne n’est lésé."
-MISSING_FIELD = "Remplissez « {field} » (étape 3)."
-MISSING_PHRASE = "Tapez les mots que l’étape 3 vous montre, ou demandez-y d’autres mots."
-MISSING_STATEMENT = "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
 STILL_WORKING = "Votre dernière vidéo est encore en cours. Attendez-la, ou appuyez sur Arrêter."
 STOPPED = "Arrêté. Rien n’a été gardé."
 LEFT = "Cette page a été fermée."
@@ -248,7 +218,7 @@ ABOUT = [
         [
             "Une vidéo de vous dont vous ne vouliez pas : Vérifier montre son consentement. L’exploitant de cette page peut "
             "le retirer ; chaque copie est alors signalée comme retirée.",
-            "Votre propre consentement : retirez-le avec le code de votre reçu, à tout moment.",
+            "Votre propre consentement : retirez-le sur la page Vérifier avec le code de votre reçu, à tout moment.",
             "Une faiblesse ou un abus du programme : le document de sécurité dit à qui écrire.",
         ],
     ),

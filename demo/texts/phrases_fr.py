@@ -182,6 +182,8 @@ CONSENT = {
     "These words were not asked for here, or newer ones have replaced them. Ask again.": "Ces mots n’ont pas été demandés ici, ou d’autres les ont remplacés. Demandez-en de nouveaux.",
     "These words are more than half an hour old. Ask for new ones.": "Ces mots ont plus d’une demi-heure. Demandez-en d’autres.",
     "The recording of the words is too short or silent. Read all of them aloud.": "L’enregistrement des mots est trop court ou muet. Lisez-les tous à voix haute.",
+    "The recording of the words is longer than a minute. Read the words and nothing else.": "L’enregistrement des mots dure plus d’une minute. Lisez les mots et rien d’autre.",
+    "The words and the voice of the video are one recording. Record the words by themselves.": "Les mots et la voix de la vidéo sont un même enregistrement. Enregistrez les mots à part.",
     "These are not the words that were asked for. Type them as they are shown.": "Ce ne sont pas les mots demandés. Tapez-les comme ils sont affichés.",
     "Record and code do not belong together here. Copy both from the receipt.": "Ce consentement et ce code ne vont pas ensemble ici. Copiez les deux du reçu.",
     "This installation's ledger has no such consent record. Ask the one that signed it.": "Le registre de cette installation n’a pas ce consentement. Adressez-vous à celle qui l’a signé.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from detection.model import Model
 from detection.report import STATUSES, VERDICTS, Report
 from tests.detection.conftest import save, sway
 from vasa_core.errors import WeightsError
+
+SAMPLES = Path(__file__).parents[2] / "demo" / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,22 @@ def test_alpha_rotation_and_variable_rates_are_read(examiner: Detector, astronau
     for name in ("alpha.mov", "variable.mkv"):
         report = examiner.examine(tmp_path / name)
         assert len(report.faces) == 1 and report.faces[0].seconds > 1.8, name
+
+
+def test_a_phone_held_upright_is_turned_and_a_drawn_face_gets_no_certainty(
+    examiner: Detector, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    frames = [sway(astronaut, i, 192) for i in range(50)]
+    lying = save(tmp_path / "phone.mp4", [np.ascontiguousarray(np.rot90(f)) for f in frames])
+    data = bytearray(lying.read_bytes())
+    matrix = data.index(b"tkhd") + 44  # ISO 14496-12, 8.3.2, version 0
+    data[matrix : matrix + 20] = struct.pack(">5i", 0, 1 << 16, 0, -1 << 16, 0)  # a quarter turn to the right
+    lying.write_bytes(data)
+    report = examiner.examine(lying)
+    assert len(report.faces) == 1 and report.faces[0].seconds > 1.8
+    drawn = np.asarray(Image.open(SAMPLES / "rosalind.jpg").convert("RGB"))
+    report = examiner.examine(save(tmp_path / "drawn.mp4", [sway(drawn, i) for i in range(60)]))
+    assert report.status in ("cannot_tell", "no_face") and report.reasons and report.probability is None
 
 
 def test_two_examinations_at_once_do_not_mix(examiner: Detector, clip: Path, report: Report, tmp_path: Path) -> None:

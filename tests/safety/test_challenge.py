@@ -65,6 +65,8 @@ def test_answers_that_do_not_count(vault: Vault, clock: Clock, small: Photo, spe
         Reply("x" * 5000, "\ud800", typed="\x00" * 5000),
         Reply(asked.id, "visitor", spoken=tone(0.3)),
         Reply(asked.id, "visitor", spoken=silence),
+        Reply(asked.id, "visitor", spoken=tone(61)),
+        Reply(asked.id, "visitor", spoken=speech),  # the voice of the video itself
     ]
     size = vault.ledger.size()
     for reply in wrong:
@@ -125,6 +127,7 @@ def test_every_basis_needs_its_own_field(fields: dict[str, Any]) -> None:
     [
         ({"reference": "Folder 7, page 3"}, "reference", "candor/consent-reference/1", b"Folder 7, page 3"),
         ({"document": b"%PDF signed"}, "document", "candor/consent-document/1", b"%PDF signed"),
+        ({"document": b"%PDF", "reference": "Folder 7"}, "document", "candor/consent-document/1", b"%PDF"),
     ],
 )
 def test_written_consent_is_kept_as_a_salted_commitment_only(
@@ -133,6 +136,9 @@ def test_written_consent_is_kept_as_a_salted_commitment_only(
     record = attest(vault, Attestation("written-consent", "A", "B", "test; show", **given), small, speech)
     evidence = record.body["processing"]["evidence"]
     assert (evidence["kind"], evidence["commitment"]) == (kind, commit_parts(record.salts["evidence"], domain, content))
+    if kind == "document" and "reference" in given:
+        text = commit_parts(record.salts["evidence"], "candor/consent-reference/1", given["reference"].encode())
+        assert evidence["reference_commitment"] == text
     assert content not in record.canonical and record.body["processing"]["purposes"] == ["test", "show"]
 
 

@@ -113,12 +113,12 @@ class DiffusionMotion:
         )
         return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), self.encoder.rest(audio), wishes)
 
-    def stream(self, controls: Controls = Controls(), hop: int = 3) -> MotionStream:
+    def stream(self, controls: Controls = Controls(), hop: int = 3, least: int | None = None) -> MotionStream:
         """A live talker of its own: sound in as it comes, motion out (vasa_core.motion.stream).
 
-        Raises WeightsError when the encoder cannot hear live.
+        Raises WeightsError when the encoder cannot hear live, ControlError for a hop that cannot be.
         """
-        return MotionStream(self, controls, hop)
+        return MotionStream(self, controls, hop, least=least)
 
     def finish(
         self,

@@ -35,6 +35,12 @@ from vasa_core.render.warp import FRAME, WHOLE, Warp, Window, blend, oversample
 from vasa_core.types import FRAME_SIZE, MAX_FPS, Controls, Motion
 
 COVERED_MOUTH = 0.3  # share of the mouth's movement that shows through what covers it
+# Columns of landmarks from the lower lip's outer edge down to the chin, and how much of its length each link keeps.
+BELOW_LIP = np.array(
+    [[91, 106, 204, 211], [181, 182, 194, 32], [84, 83, 201, 208], [17, 18, 200, 199]]
+    + [[314, 313, 421, 428], [405, 406, 418, 262], [321, 335, 424, 431]]
+)
+LEAST_LINK = 0.35
 MEETING = [(UPPER_LIP[1:-1], LOWER_LIP[1:-1])] + [(UPPER_LID[s][1:-1], LOWER_LID[s][1:-1]) for s in ("left", "right")]
 
 
@@ -197,13 +203,20 @@ class LiveRenderer:
         patch[:] = cv2.addWeighted(patch, 1 - closing, warp.again(lids, box), closing, 0)
 
     def _keep_apart(self, expression: np.ndarray) -> None:
-        """Lips and lids may meet but not pass through each other; changes `expression` (478, 3) in place."""
+        """Lips and lids may meet but not pass through each other, nor a lip the chin; changes (478, 3) in place."""
         neutral = self._portrait.neutral
         for upper, lower in MEETING:
             gap = (neutral[lower] + expression[lower] - neutral[upper] - expression[upper]) @ self._down
             overlap = np.minimum(gap, 0)[:, None] * self._down / 2
             expression[upper] += overlap
             expression[lower] -= overlap
+        # A lip pulled down pushes the skin below it along: passing it, the mesh would fold into a jagged edge.
+        moved = (neutral + expression[:FACE_POINTS]) @ self._down
+        rest = neutral @ self._down
+        for above, below in zip(BELOW_LIP.T[:-1], BELOW_LIP.T[1:], strict=True):
+            short = np.maximum(moved[above] + LEAST_LINK * (rest[below] - rest[above]) - moved[below], 0)
+            moved[below] += short
+            expression[below] += short[:, None] * self._down
 
     def _view(self, controls: Controls) -> np.ndarray:
         """(2, 3) camera: canvas to canvas, for distance and position."""

@@ -74,6 +74,16 @@ def test_frames_come_80_ms_behind_the_sound(random_talker: DiffusionMotion) -> N
         stream.finish()
 
 
+def test_one_who_fell_behind_makes_several_frames_at_once(random_talker: DiffusionMotion) -> None:
+    stream = random_talker.stream(hop=3, least=1)
+    counts = [len(stream.push(np.zeros(640, np.float32))) for _ in range(4)]
+    assert counts == [0, 0, 1, 1]
+    late = stream.push(np.zeros(5 * 640, np.float32))
+    assert len(late) == 5 and np.isfinite(late.dynamics).all() and stream.frames == 7
+    with pytest.raises(ControlError, match="hop is 4"):
+        random_talker.stream(hop=3, least=4)
+
+
 def test_seeds(random_talker: DiffusionMotion) -> None:
     first, again, other = (heard(random_talker, voice(0.6), Controls(seed=s), 3200) for s in (1, 1, 2))
     assert np.array_equal(first.pose, again.pose) and not np.allclose(first.pose, other.pose)

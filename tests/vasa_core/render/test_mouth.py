@@ -1,6 +1,7 @@
 """The inside of the mouth: what the network says, and that it fits any picture."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from vasa_core.errors import WeightsError
 from vasa_core.face.geometry import rotation
-from vasa_core.face.portrait import MARGIN
+from vasa_core.face.portrait import MARGIN, prepare_portrait
+from vasa_core.photo import load_photo
 from vasa_core.render.interior import BRIGHTEST, FEATURES, LIPS, Interior, mouth_frame, shape_features
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp
@@ -86,3 +88,17 @@ def test_teeth_do_not_slide_while_the_jaw_drops(portrait, space):
     less, more = (mouth_of(portrait, opened(portrait, space, jaw))[14:22].mean(2) for jaw in (0.8, 0.9))
     a, b = (cv2.Sobel(x, cv2.CV_64F, 1, 0) for x in (less, more))
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+
+
+def test_no_fence_of_teeth_behind_narrow_lips(detector, space):
+    drawing = load_photo(Path("demo/samples/rosalind.jpg"))
+    drawn = prepare_portrait(drawing, detector.choose(drawing.pixels)[0], detector)
+
+    def stripes(jaw: float, smile: float = 0) -> float:
+        """Change of brightness across the middle of the mouth, steps a pixel."""
+        renderer = LiveRenderer(drawn, space)
+        code = (jaw * space.direction("jaw_open") + smile * space.direction("smile")).astype(np.float32)
+        part = mouth_of(drawn, renderer.draw(np.zeros(6, np.float32), code, Controls(), Warp()))[6:22, :, 1]
+        return float(np.abs(np.diff(part, axis=1)).max(0).mean())
+
+    assert stripes(0.12) < 0.5 * stripes(0.6, 1.2)

@@ -12,7 +12,7 @@ from vasa_core.face.portrait import MARGIN, prepare_portrait
 from vasa_core.photo import load_photo
 from vasa_core.render.eyes import eyes_of
 from vasa_core.render.mesh import MAX_SLOPE, build_sheet, limit_slope
-from vasa_core.render.renderer import LiveRenderer, frame_count, resample
+from vasa_core.render.renderer import BELOW_LIP, LEAST_LINK, LiveRenderer, frame_count, resample
 from vasa_core.render.warp import Warp
 from vasa_core.types import FRAME_SIZE, Controls, Motion
 
@@ -223,3 +223,14 @@ def test_drawn_eyes_shut_without_slivers_of_white(detector, space, code):
 
 def test_eyes_in_photographs_end_at_their_landmarks(portrait):
     assert not any(eye.large for eye in eyes_of(portrait))
+
+
+@pytest.mark.parametrize("jaw", [0.5, 1.0, 1.5])
+def test_lips_opened_wide_do_not_pass_the_chin(renderer, portrait, space, jaw):
+    expression = space.decode(jaw * space.direction("jaw_open")[None])[0] @ portrait.attitude.T * portrait.face_width
+    moved = expression.astype(np.float64)
+    renderer._keep_apart(moved)
+    height = portrait.neutral @ renderer._down
+    placed = height + moved[:468] @ renderer._down
+    for above, below in zip(BELOW_LIP.T[:-1], BELOW_LIP.T[1:], strict=True):
+        assert (placed[below] - placed[above] >= 0.99 * LEAST_LINK * (height[below] - height[above])).all()
