@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from detection import Detector, Progress
@@ -104,7 +105,7 @@ def test_alpha_rotation_and_variable_rates_are_read(examiner: Detector, astronau
         assert len(report.faces) == 1 and report.faces[0].seconds > 1.8, name
 
 
-def test_a_phone_held_upright_is_turned_and_a_drawn_face_gets_no_certainty(
+def test_a_phone_held_upright_is_turned_and_a_drawn_face_and_a_cat_get_no_certainty(
     examiner: Detector, astronaut: np.ndarray, tmp_path: Path
 ) -> None:
     frames = [sway(astronaut, i, 192) for i in range(50)]
@@ -118,6 +119,8 @@ def test_a_phone_held_upright_is_turned_and_a_drawn_face_gets_no_certainty(
     drawn = np.asarray(Image.open(SAMPLES / "rosalind.jpg").convert("RGB"))
     report = examiner.examine(save(tmp_path / "drawn.mp4", [sway(drawn, i) for i in range(60)]))
     assert report.status in ("cannot_tell", "no_face") and report.reasons and report.probability is None
+    cat = examiner.examine(save(tmp_path / "cat.mp4", [sway(skimage.data.chelsea(), i) for i in range(60)]))
+    assert cat.status == "no_face" and cat.verdict == "cannot_tell"
 
 
 def test_two_examinations_at_once_do_not_mix(examiner: Detector, clip: Path, report: Report, tmp_path: Path) -> None:
