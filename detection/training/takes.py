@@ -69,7 +69,10 @@ class Take:
 
     @classmethod
     def load(cls, path: Path) -> Take:
+        """Raises ValueError for a take that an earlier version of the program wrote."""
         with np.load(path) as file:
+            if missing := [name for name in ARRAYS if name not in file]:
+                raise ValueError(f"{path} lacks {', '.join(missing)}; delete the folder and build the set again")
             return cls(**json.loads(str(file["meta"])), **{k: file[k] for k in ARRAYS})
 
 
