@@ -28,6 +28,7 @@ from vasa_core.types import PLAYBACK_RATE
 PHOTO = samples.FOLDER / "grace_hopper.jpg"
 VOICE = samples.FOLDER / "english.m4a"
 PATIENCE = 120_000  # milliseconds
+SYNC = 45  # milliseconds that lips and voice may be apart
 PLAYS = "s => { const v = document.querySelector(s); return v && v.videoWidth > 0 && v.currentTime > 0 }"
 
 
@@ -42,7 +43,8 @@ def main() -> None:
         short, long = voice(folder / "short.wav", 5.0), voice(folder / "long.wav", 60.0)
         flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream"]
         flags += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={long}"]
-        with running_app(folder) as app:
+        minutes = str(int(args.live // 60) + 1)
+        with running_app(folder, CANDOR_LIVE_MINUTES=minutes) as app:
             browser = playwright.chromium.launch(executable_path=chromium, args=flags)
             print(f"process to address       {app.started:6.1f} s   (load {os.getloadavg()[0]:.1f})")
             while httpx.get(app.url + "healthz").status_code != 200:
@@ -122,6 +124,9 @@ def speak(page: Page, seconds: float) -> None:
         return
     rate = (len(log) - 1) / (log[-1, 2] - log[0, 2]) * 1000
     left_out = log[-1, 0] - log[0, 0] + 1 - len(log)
+    off = log[:, 3]
+    near = np.mean(np.abs(off) <= SYNC)
+    print(f"lips against own voice   {np.median(off):+6.0f} ms median, {near:.1%} of pictures within {SYNC} ms")
     print(f"live delay               {np.median(log[:, 1]):6.0f} ms median, {np.percentile(log[:, 1], 95):.0f} ms 95 %")
     print(
         f"live rate                {rate:6.1f} pictures a second, {left_out:.0f} of {len(log) + left_out:.0f} left out"

@@ -96,7 +96,9 @@ def build(studio: Studio, visitors: Visitors, prefix: str = "") -> ConsentStep:
                 answer = gr.Textbox(
                     label=" ", info=texts.PHRASE_INFO, max_length=200, min_width=240, elem_id=f"{prefix}answer"
                 )
-                again = gr.Button(texts.PHRASE_AGAIN, size="sm", scale=0, min_width=120, elem_id=f"{prefix}answer-again")
+                again = gr.Button(
+                    texts.PHRASE_AGAIN, size="sm", scale=0, min_width=120, elem_id=f"{prefix}answer-again"
+                )
             with gr.Accordion(texts.PHRASE_SPOKEN, open=False, elem_id=f"{prefix}say", elem_classes="framed"):
                 spoken = gr.Audio(
                     type="filepath",

@@ -177,6 +177,7 @@ class Create:
             return cards.hint(texts.PREVIEW_NEEDS)
         try:
             controls, *_ = look.read(*panel)
+            self.studio.limits.check("previews", address(request))
             jpeg = self.studio.preview(visitor.photo, visitor.photo_name, visitor.face, controls)
         except Exception as error:
             return cards.notice(explain(error))

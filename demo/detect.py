@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -69,7 +70,7 @@ class Detect:
                 if isinstance(step, Progress):
                     yield cards.empty(texts.DETECT_WAIT_TITLE, _so_far(step)), hidden
                 else:
-                    report = step
+                    report = replace(step, provenance=texts.said_facts(step.provenance))
             target = visitor.new("report", ".html")
             target.write_text(document(report, texts.language()), encoding="utf-8")
             save = gr.DownloadButton(value=str(target), visible=True)

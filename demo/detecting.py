@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from demo import texts
 from demo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,6 +117,8 @@ def _write(target: Path, report: Report, language: str) -> None:
     from detection.html import document
 
     part = target.with_name(f".{target.name}.part")
+    with texts.speaking(language):
+        report = replace(report, provenance=texts.said_facts(report.provenance))
     part.write_text(document(report, language), encoding="utf-8")
     part.replace(target)
 

@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from demo import provenance
+from demo import provenance, rest
 from demo.session import Visitors
-from demo.studio import Studio
+from demo.studio import Studio, open_safety
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,7 +42,7 @@ FOLDERS = (
     "/gradio_api/heartbeat/",
     "/gradio_api/file=",
 )
-UPLOADS = {"/gradio_api/upload", provenance.CONTENT}
+UPLOADS = {"/gradio_api/upload", provenance.CONTENT, *rest.FILES}
 READ = PAGES | {"/healthz", "/metrics"} | {f"/gradio_api/{name}" for name in GETS}
 WRITE = {f"/gradio_api/{name}" for name in POSTS} | UPLOADS | provenance.FORMS
 HEADERS = [
@@ -103,6 +103,7 @@ class Doorman:
         scope = self._unforged(scope)
         answer = self._refusal(scope) or _in_their_language(scope)
         if answer is None and scope["method"] == "POST":
+            await run_in_threadpool(open_safety)  # before any handler; a moment once the models are loaded
             answer = await (self._upload if scope["path"] in UPLOADS else self._form)(scope, receive, with_headers)
         elif answer is None:
             await self.app(scope, receive, with_headers)
@@ -121,10 +122,13 @@ class Doorman:
         path, method, headers = scope["path"], scope["method"], Headers(scope=scope)
         if self.house.hosts is not None and name_of(headers.get("host", "")) not in self.house.hosts:
             return PlainTextResponse("This server does not go by that name.", 421)
-        known = path in WRITE if method == "POST" else method in ("GET", "HEAD") and _readable(path)
+        if path.startswith(f"{rest.PREFIX}/"):
+            known = rest.serves(method, path)
+        else:
+            known = path in WRITE if method == "POST" else method in ("GET", "HEAD") and _readable(path)
         if not known or "deep_link" in QueryParams(scope["query_string"]):
             return PlainTextResponse("Not served here.", 403)
-        if method == "POST" and not _own_origin(headers):
+        if method in ("POST", "DELETE") and not _own_origin(headers):
             return PlainTextResponse("Only Candor's own page may send this.", 403)
         if method == "POST":
             wait = self.limits.wait("posts", scope["client"][0] if scope.get("client") else "")
@@ -193,6 +197,8 @@ def _kind(scope: Scope) -> str:
     path = scope["path"]
     if path in PAGES:
         return "page"
+    if path.startswith(f"{rest.PREFIX}/"):
+        return "api"
     if path in UPLOADS or path in WRITE:
         return "upload" if path in UPLOADS else "event"
     if path.startswith("/gradio_api/file="):

@@ -19,7 +19,8 @@ class Rates:
     """(times, seconds) that one address has.
 
     posts:    any request that changes something, uploads included.   videos: started.   live: sessions begun.
-    examined: files given to Verify or Detect.   withdrawals: of a consent, tried.
+    examined: files given to Verify or Detect.   withdrawals: of a consent, tried.   previews: stills, for which nobody
+    has consented yet: far too few for moving pictures.
     """
 
     posts: tuple[int, float] = (600, 60.0)
@@ -27,6 +28,7 @@ class Rates:
     live: tuple[int, float] = (20, 3600.0)
     examined: tuple[int, float] = (40, 60.0)
     withdrawals: tuple[int, float] = (6, 60.0)
+    previews: tuple[int, float] = (60, 60.0)
 
 
 @dataclass

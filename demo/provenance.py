@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from demo.errors import Busy
+from demo.studio import open_safety
 from vasa_core.errors import CandorError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Later:
     def _once(self) -> ASGIApp:
         with self._lock:
             if not self._built:
+                open_safety()
                 self._built.append(self._build())
             return self._built[0]
 

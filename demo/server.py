@@ -22,10 +22,12 @@ from gradio import http_server, processing_utils
 from starlette.middleware import Middleware
 from uvicorn.config import Config
 
-from demo import logs, samples, texts
+from demo import logs, rest, samples, texts
 from demo.doorman import MAX_UPLOAD, Doorman, House
 from demo.errors import UsageError
 from demo.live.desk import LiveDesk
+from demo.live.desk import allowed as live_seconds
+from demo.rest.shelf import Shelf
 from demo.routes import routes
 from demo.session import Visitors, remove_abandoned
 from demo.studio import Studio
@@ -139,7 +141,9 @@ def serve(
     studio = studio or Studio()
     visitors = Visitors(leaving=studio.portraits.forget)
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them
-    desk = LiveDesk(studio)
+    desk = LiveDesk(studio, seconds=live_seconds())
+    shared = os.environ.get(rest.MEDIA, "").strip()
+    shelf = Shelf(visitors.root, Path(shared) if shared else None)
     stop = threading.Event()
     try:
         close_the_network()
@@ -167,7 +171,7 @@ def serve(
                 enable_monitoring=False,
                 app_kwargs={
                     "middleware": [Middleware(Doorman, visitors=visitors, house=House.at(host), studio=studio)],
-                    "routes": routes(studio, visitors, desk),
+                    "routes": routes(studio, visitors, desk, shelf),
                     "docs_url": None,
                     "redoc_url": None,
                 },
@@ -181,10 +185,12 @@ def serve(
             signal.signal(number, lambda *_: stop.set())
         print(f"{texts.NAME} is open at {url}  (Ctrl-C ends it)", flush=True)
         visitors.watch()
+        shelf.watch()
         threading.Thread(target=_warm_up, args=(studio,), name="candor-warm-up", daemon=True).start()
         stop.wait()
         page.close(verbose=False)
     finally:
+        shelf.close()
         desk.close_all()
         visitors.close()
 

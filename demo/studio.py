@@ -35,6 +35,15 @@ READERS = 2  # files looked at at once: each may take hundreds of megabytes
 READER_WAIT = 60.0  # seconds somebody waits for a free reader
 
 
+_OPENING = threading.Lock()
+
+
+def open_safety() -> None:
+    """Import the package `safety`, whole: threads that began at different ends of it would meet half-made modules."""
+    with _OPENING:
+        import safety  # noqa: F401
+
+
 @dataclass(frozen=True)
 class PhotoCheck:
     """What the detector sees in a photo.
@@ -344,6 +353,7 @@ class Studio:
 
     def warm_up(self, photo: str | Path) -> None:
         """Load every model and compile every kernel by rendering a little of `photo` in memory; nothing is written."""
+        open_safety()
         _ = self.vault
         picture = self.check_photo(photo).photo
         silence = Speech(

@@ -133,7 +133,8 @@ def _signing_facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     shown = (manifest.get("badge") or {}).get("shown")
     facts = [(texts.SIGN_LABEL, texts.SIGN[shown])] if isinstance(shown, bool) else []
     if manifest.get("signed_at"):
-        facts.append((texts.SIGNED_AT, f"{manifest['signed_at']} ({manifest.get('time_stamp') or '?'})"))
+        state = str(manifest.get("time_stamp") or "")
+        facts.append((texts.SIGNED_AT, f"{manifest['signed_at']} ({texts.TIME_STAMP.get(state, '?')})"))
     return facts
 
 
@@ -146,8 +147,8 @@ def _other_rows(facts: dict[str, Any]) -> list[Row]:
     log_word, log_sentence = texts.LOG[log["included"]]
     consent_facts = (
         (texts.CONSENT_RECORD, consent["record_id"]),
-        (texts.CONSENT_BASIS, consent.get("basis")),
-        (texts.CONSENT_EVIDENCE, consent.get("evidence")),
+        (texts.CONSENT_BASIS, texts.BASES.get(consent.get("basis"), consent.get("basis"))),
+        (texts.CONSENT_EVIDENCE, texts.EVIDENCE.get(consent.get("evidence"), consent.get("evidence"))),
     )
     log_facts = ((texts.LOG_ENTRY, log.get("index")), (texts.LOG_MADE, log.get("made_at")))
     return [

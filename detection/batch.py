@@ -165,16 +165,8 @@ class Workers:
     """
 
     def __init__(self, make: Callable[[], EXAMINER], count: int = 2) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise MissingExtra("Ray is not installed. Type `pip install ray`, or leave --ray out.") from None
+        ray, self._mine = join_ray(count)
         self._ray = ray
-        self._mine = not ray.is_initialized()
-        if self._mine:
-            local: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
-            local = {} if os.environ.get("RAY_ADDRESS") else local
-            ray.init(log_to_driver=False, configure_logging=False, **local)
         remote = ray.remote(max_restarts=-1, max_task_retries=1)(_Worker)
         self._actors = [remote.options(num_cpus=1).remote(make) for _ in range(count)]
 
@@ -208,6 +200,23 @@ class Workers:
             report = guarded(collect, path)
             hand_out(actor)
             yield path, report
+
+
+def join_ray(count: int) -> tuple[Any, bool]:
+    """The module `ray`, connected to the cluster of RAY_ADDRESS, else to a local one of `count` workers.
+
+    Also whether it was connected here, so that the caller shuts it down. Raises MissingExtra.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtra("Ray is not installed. Type `pip install ray`, or leave --ray out.") from None
+    mine = not ray.is_initialized()
+    if mine:
+        local: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
+        local = {} if os.environ.get("RAY_ADDRESS") else local
+        ray.init(log_to_driver=False, configure_logging=False, **local)
+    return ray, mine
 
 
 class _Worker:

@@ -106,11 +106,12 @@ def _provenance(facts: dict[str, Any] | None, t: dict[str, str]) -> str:
     )
     logged = {True: t["included"], False: t["missing"]}.get(facts.get("log", {}).get("included"), t["nothing"])
     manifest = facts.get("manifest", {})
-    signed = " ".join(str(manifest[key]) for key in ("state", "generator") if manifest.get(key))
+    state, consent = str(manifest.get("state", "")), str(facts.get("consent", {}).get("state", ""))
+    signed = f"{t.get(f'manifest_{state}', state)} {manifest.get('generator') or ''}".strip()
     rows = [
         (t["manifest"], signed),
         (t["watermark"], seen),
-        (t["consent"], str(facts.get("consent", {}).get("state", ""))),
+        (t["consent"], t.get(f"consent_{consent}", consent)),
         (t["log"], logged),
     ]
     warnings = "".join(f"<li>{escape(str(text))}</li>" for text in facts.get("contradictions", ()))

@@ -16,7 +16,7 @@ from safety.errors import ConsentInvalid, LedgerError, UnreadableVideo
 from safety.ledger.log import parse_time
 from safety.manifest import GENERATOR, ManifestReading, ManifestSigner
 from safety.media import MOST_BYTES, Sample, sample_clip, sniff_mime
-from safety.remembered import recover, vouch
+from safety.remembered import is_as_made, recover, vouch
 from safety.sound_witness import SoundRow, carries_mark, listen
 from safety.vault import Vault
 from safety.witnesses import WatermarkRow, look
@@ -116,6 +116,7 @@ def audit(vault: Vault, path: str | Path) -> AuditReport:
     consent = _look_up_consent(vault, record_id, log, found)
     found += _compare(manifest, mark, sample.frames != [], named_mark, named_record, record_id)
     found += _check_declaration(vault, manifest, consent)
+    found += _check_bytes(vault, path, manifest)
     found += _check_picture(mark)
     found += _compare_sound(sound, mark, sample.frames != [], named_mark)
     verdict = _verdict(manifest, mark, sound, tuple(found))
@@ -251,8 +252,10 @@ def _compare_sound(sound: SoundRow, mark: WatermarkRow, has_frames: bool, named_
         text = f"The sound is not the one that video {video} was sealed with: it was exchanged."
         return [Contradiction("other_sound", text)]
     if sound.mark and has_frames and not video:
-        lost = "it was exchanged, or changed until its mark was lost"
-        text = f"The sound carries the mark of video {sound.mark}, the picture carries none: {lost}."
+        text = (
+            f"The sound carries the mark of video {sound.mark}, the picture carries none: it was exchanged, or changed "
+            "until its mark was lost."
+        )
         return [Contradiction("other_picture", text)]
     return []
 
@@ -286,6 +289,17 @@ def _check_declaration(vault: Vault, manifest: ManifestReading, consent: Consent
     return []
 
 
+def _check_bytes(vault: Vault, path: Path, manifest: ManifestReading) -> list[Contradiction]:
+    """What no signature covers in a file of ours."""
+    try:
+        if manifest.state != "Trusted" or is_as_made(vault, path, manifest):
+            return []
+    except (LedgerError, OSError):
+        return []  # named already
+    text = "The file holds bytes that no signature covers and that were not there when it was made."
+    return [Contradiction("unsigned_bytes", text)]
+
+
 def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
     """The clip's id stands in the entry that issued its watermark, and is the manifest's label."""
     issued = vault.ledger.entries("mark", str(manifest.watermark.get("id", "")))
@@ -295,7 +309,7 @@ def _is_logged(vault: Vault, manifest: ManifestReading) -> bool:
 
 def _verdict(manifest: ManifestReading, mark: WatermarkRow, sound: SoundRow, found: tuple[Contradiction, ...]) -> str:
     codes = {item.code for item in found}
-    if codes & {"altered", "manifest_damaged"} and len(codes) == 1:
+    if codes & {"altered", "manifest_damaged", "unsigned_bytes"} and len(codes) == 1:
         return "altered"
     if found:
         return "contradiction"
@@ -344,7 +358,7 @@ def _summary(
     if verdict == "altered" and mark.found:
         text += f" Its pixels carry the watermark {mark.id} of a video that {GENERATOR} made."
     if mark.found and mark.partial and mark.seconds:
-        spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in mark.seconds)
+        spans = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in mark.seconds)
         text += f" The watermark was found at {spans} and not in the rest."
     if consent.state == "withdrawn":
         text += f" The consent was withdrawn on {consent.withdrawn_at}: do not show or share this video."

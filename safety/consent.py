@@ -229,7 +229,7 @@ def _body(
             "expires_at": timestamp(now + timedelta(days=attestation.expires_days)),
             "withdrawal": {
                 "command": f"python -m demo revoke {record_id}",
-                "with_code": "POST record_id and code to /provenance/withdrawals of the installation",
+                "with_code": "its Verify page, or POST record_id and code to /provenance/withdrawals there",
                 **({"contact": contact} if contact else {}),
             },
         },

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from safety.errors import LedgerError
 from safety.ledger.log import stored_bytes
 from safety.manifest import ManifestReading, ManifestSigner
+from safety.manifest_box import manifest_store
 from safety.tables import manifests
 from safety.vault import Vault
 
@@ -33,6 +34,24 @@ def remembered_store(vault: Vault, mark_id: str) -> bytes | None:
         row = connection.execute(query).scalar_one_or_none()
     store = stored_bytes(row) if row is not None else b""
     return store if hashlib.sha256(store).hexdigest() == stated else None
+
+
+def is_as_made(vault: Vault, path: Path, reading: ManifestReading) -> bool:
+    """Whether a file with a Trusted manifest of ours is, byte for byte, the one the log saw; True where it saw none.
+
+    C2PA leaves bytes uncovered: boxes of file type and of free space, and in the manifest's own box the padding and
+    what else stands in the signature's unprotected header (RFC 9052, section 4.4). Of files above MOST_CHECKED only
+    the manifest is compared. Raises LedgerError, OSError.
+    """
+    entries = vault.ledger.entries("output", str(reading.watermark.get("id", "")))
+    body = entries[-1].body if entries else {}
+    if body.get("manifest_label") != reading.label:
+        return True
+    with path.open("rb") as file:
+        if path.stat().st_size <= MOST_CHECKED and body.get("file_sha256"):
+            return hashlib.file_digest(file, "sha256").hexdigest() == body["file_sha256"]
+        store, stated = manifest_store(file), body.get("manifest_sha256")
+    return not store or not stated or hashlib.sha256(store).hexdigest() == stated
 
 
 def recover(vault: Vault, mark_id: str) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ from safety.media import sample_frames
 from safety.sound_mark import SoundMark
 from safety.sound_print import sound_print
 from safety.tables import manifests, picture_prints, sound_prints, watermark_ids
-from safety.tokens import Grant, redeem, token_id
+from safety.tokens import Grant, redeem, require_standing, token_id
 from safety.vault import Vault
 from safety.video_mark import VideoMark
 from safety.watermark import format_id, random_id
@@ -128,6 +128,7 @@ def seal(
         manifest = _self_check(scratch, signed, signer, marker, mark_id)
         timings["check"] = time.perf_counter() - started
         _stop_if(cancelled)
+        require_standing(vault, record_id)  # it may have been withdrawn while the frames were drawn
         body: dict[str, object] = {"record_id": record_id, "clip_id": clip_id, "manifest_label": manifest.label}
         body |= {"seed": seed, "badge": badge, "speech_commitment": declaration.speech_commitment}
         log_index = _log_output(vault, mark_id, body, video, speech.playback, signed, work.picture_print())
@@ -269,7 +270,7 @@ def _log_output(
     body = body | {
         "frames": video.frames,
         "fps": video.fps,
-        "file_sha256": hashlib.sha256(signed).hexdigest(),  # informative: unsigned padding may change, see the manifest
+        "file_sha256": hashlib.sha256(signed).hexdigest(),  # covers what C2PA leaves out, see `is_as_made`
         "sound_sha256": hashlib.sha256(heard).hexdigest(),
         "pictures_sha256": hashlib.sha256(pictures).hexdigest(),
         "manifest_sha256": hashlib.sha256(store).hexdigest(),

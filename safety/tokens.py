@@ -40,7 +40,7 @@ def issue_token(vault: Vault, record: ConsentRecord, photo: Photo, speech: Speec
         raise ConsentInvalid(
             "The consent file was altered, or another installation signed it. Attest consent again here."
         )
-    _require_standing(vault, record.id)
+    require_standing(vault, record.id)
     stated_speech = commit_speech(speech, record.salts["speech"])
     inputs = [("photo", commit_photo(photo, record.salts["photo"]), record.commitments["photo_pixels"])]
     if not record.any_audio:
@@ -103,7 +103,7 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> Gra
     now = int(vault.clock().timestamp())
     if now >= row["expires_at"]:
         raise ConsentExpired("This consent token is more than an hour old. Press Create again.")
-    _require_standing(vault, row["record_id"])
+    require_standing(vault, row["record_id"])
     # The decision is this one statement: the database lets exactly one caller change used_at from null.
     claim = update(tokens).where(tokens.c.token_hash == token_id(token), tokens.c.used_at.is_(None)).values(used_at=now)
     with vault.ledger.transaction() as connection:
@@ -113,8 +113,8 @@ def redeem(vault: Vault, token: str | None, photo: Photo, speech: Speech) -> Gra
     return Grant(str(row["record_id"]), str(row["stated_speech"] or ""))
 
 
-def _require_standing(vault: Vault, record_id: str) -> None:
-    """The record is in the ledger, unaltered, not withdrawn and not expired."""
+def require_standing(vault: Vault, record_id: str) -> None:
+    """The record is in the ledger, unaltered, not withdrawn and not expired. Raises the ConsentError family."""
     vault.require_clock()
     body = find_record(vault, record_id)
     if body is None:

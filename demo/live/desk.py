@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demo.errors import Busy, Missing
+from demo.errors import Busy, Missing, UsageError
 from demo.guard import outcome
 from demo.live.session import SHORTEST, LiveSession, Picture
 from demo.logs import event
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from safety.consent import ConsentRecord
     from vasa_core.render.renderer import LiveRenderer
 
-SECONDS = 180.0  # a live session lasts at most
+SECONDS = 180.0  # a live session lasts at most, unless MINUTES says otherwise
+MINUTES = "CANDOR_LIVE_MINUTES"
 UNATTENDED = 20.0  # seconds without a connection after which a session ends
 HOP = 3  # frames of motion made together at most: one as a rule, more for who has fallen behind
 PLACES = max(1, (os.cpu_count() or 1) // 2)  # a session takes most of a core
@@ -65,6 +66,16 @@ class Place:
         if self.show == show:
             self.show = self.wanted = self.over = None
             self.seen = time.monotonic()
+
+
+def allowed() -> float:
+    """Seconds that a session may last: 1 to 60 minutes of the environment, else SECONDS. Raises UsageError."""
+    text = os.environ.get(MINUTES, "").strip()
+    if not text:
+        return SECONDS
+    if not text.isdecimal() or not 1 <= int(text) <= 60:
+        raise UsageError(f"{MINUTES} is '{text}'. Give a whole number of minutes from 1 to 60.")
+    return 60.0 * int(text)
 
 
 class LiveDesk:

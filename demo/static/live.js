@@ -1,6 +1,6 @@
 // The browser's side of the live page: microphone -> WebSocket -> canvas. See demo/live/socket.py for the messages.
 (() => {
-  const RATE = 16000, FRAME = 640, CHUNK = 320;
+  const RATE = 16000, FRAME = 640, CHUNK = 320, HALF = 20;  // samples a second, a picture, a message; ms of half a picture
   const RETRIES = 5, RETRY_MS = 800, SAVED_CHUNKS = 1500;
   let live = null;  // the running session
 
@@ -121,14 +121,18 @@
     const now = performance.now(), middle = spoken(session, (frame + 0.5) * FRAME);
     session.recent.push(now);
     while (session.recent[0] < now - 2000) session.recent.shift();
+    // A voice that comes back through the loudspeaker passes the device twice, whatever the delay line adds.
+    const { baseLatency = 0, outputLatency = 0 } = session.context, twice = session.inside + (baseLatency + outputLatency) * 1000;
     if (middle !== null) {
       session.delays.push(now - middle);
-      if (session.log) session.log.push([frame, now - middle, now]);
+      const heard = twice + session.delay.delayTime.value * 1000;
+      if (session.log) session.log.push([frame, now - middle, now, now + HALF - middle - heard]);
       if (session.delays.length > 50) session.delays.shift();
     }
     if (frame % 10) return;
     const delay = median(session.delays), left = Math.max(0, Math.round((session.ends - now) / 1000));
-    session.delay.delayTime.linearRampToValueAtTime(delay / 1000, session.context.currentTime + 0.2);
+    const wait = Math.max(0, delay + HALF - twice) / 1000;  // a picture is seen for a frame: its middle counts
+    session.delay.delayTime.linearRampToValueAtTime(wait, session.context.currentTime + 0.2);
     const facts = words().facts.replace("{ms}", Math.round(delay)).replace("{fps}", Math.round(session.recent.length / 2))
       .replace("{left}", left);
     board().querySelector(".live-facts").textContent = facts;

@@ -70,6 +70,13 @@ def said(sentence: str) -> str:
     return sentence if language() == "en" else phrases.french(sentence)
 
 
+def said_facts(facts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an audit found (`AuditReport.to_dict`), its sentences in the language being spoken."""
+    if not facts:
+        return facts
+    return facts | {"contradictions": [said(text) for text in facts["contradictions"]], "summary": said(facts["summary"])}
+
+
 def __getattr__(name: str) -> Any:
     if name.isupper():
         book = _BOOKS[_spoken.get()]

@@ -44,6 +44,22 @@ MISSING_PERMISSION = "Say where the permission is written down, or add the docum
 EMPTY_DOCUMENT = "The document is empty. Add the written permission itself."
 MISSING_STATEMENT = "Confirm the statement at the end of step 3. Without consent no video can be made."
 
+# What a record rests on, as Verify shows it -------------------------------------------------------------------------
+BASES = {
+    "self": "the person themselves",
+    "written-consent": "written permission",
+    "public-domain": "public-domain picture",
+    "synthetic": "no real person",
+}
+EVIDENCE = {
+    "challenge": "a phrase, typed or spoken",
+    "document": "a document (salted hash)",
+    "reference": "a reference to a document (salted hash)",
+    "source": "the stated source of the picture",
+    "none": "nothing but the statement",
+}
+TIME_STAMP = {"trusted": "by the authority set here", "unknown": "by an authority not known here"}
+
 # Withdrawal, on the Verify page -------------------------------------------------------------------------------------
 WITHDRAW_TITLE = "Withdraw a consent"
 WITHDRAW_INTRO = (

@@ -39,6 +39,22 @@ MISSING_PERMISSION = "Dites où l’autorisation est écrite, ou ajoutez le docu
 EMPTY_DOCUMENT = "Le document est vide. Ajoutez l’autorisation écrite elle-même."
 MISSING_STATEMENT = "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
 
+# Sur quoi repose un consentement, tel que Vérifier le montre --------------------------------------------------------
+BASES = {
+    "self": "la personne elle-même",
+    "written-consent": "autorisation écrite",
+    "public-domain": "image du domaine public",
+    "synthetic": "personne réelle : aucune",
+}
+EVIDENCE = {
+    "challenge": "des mots demandés, tapés ou dits",
+    "document": "un document (empreinte salée)",
+    "reference": "la référence d’un document (empreinte salée)",
+    "source": "la source déclarée de l’image",
+    "none": "rien que la déclaration",
+}
+TIME_STAMP = {"trusted": "par l’autorité choisie ici", "unknown": "par une autorité inconnue ici"}
+
 # Le retrait, sur la page Vérifier -----------------------------------------------------------------------------------
 WITHDRAW_TITLE = "Retirer un consentement"
 WITHDRAW_INTRO = "La personne qui a consenti peut revenir là-dessus avec le code du reçu. Plus aucune vidéo ne peut alors être faite avec ce consentement, et toute vidéo faite avec lui est signalée ici comme retirée. Les copies ne peuvent pas être rappelées, et le retrait est définitif."

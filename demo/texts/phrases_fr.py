@@ -29,6 +29,10 @@ WORDS = {  # what may stand in a hole
 }
 
 PHOTO = {
+    "The field {} cannot be read ({}). See /v1/openapi.json.": "Le champ {0} est illisible ({1}). Voir /v1/openapi.json.",
+    "There is no room for more files now. Please try again in a few minutes.": "Il n’y a plus de place pour d’autres fichiers. Réessayez dans quelques minutes.",
+    "{} is '{}'. Give a whole number of minutes from 1 to 60.": "{0} vaut « {1} ». Donnez un nombre entier de minutes, de 1 à 60.",
+    "The process that made this video has ended. Send the files again.": "Le processus qui faisait cette vidéo s’est arrêté. Envoyez les fichiers à nouveau.",
     "'{}' is not a picture that can be read here. Use a {} file.": "« {0} » n’est pas une image lisible ici. Utilisez un fichier {1}.",
     "'{}' is empty. Choose another file or save it again.": "« {0} » est vide. Choisissez un autre fichier ou enregistrez-le de nouveau.",
     "'{}' is larger than {} MB. Export a smaller copy, as JPEG.": "« {0} » dépasse {1} Mo. Exportez une copie plus petite, en JPEG.",
@@ -293,6 +297,10 @@ HOUSE = {
 
 AUDIT = {
     "The sound is not the one that video {} was sealed with: it was exchanged.": "Le son n’est pas celui avec lequel la vidéo {0} a été scellée : il a été remplacé.",
+    "The picture is of video {}, the sound carries the mark of video {}: one was exchanged.": "L’image est de la vidéo {0}, le son porte la marque de la vidéo {1} : l’un des deux a été remplacé.",
+    "The sound carries the mark of video {}, the picture carries none: it was exchanged, or changed until its mark was lost.": "Le son porte la marque de la vidéo {0}, l’image n’en porte aucune : elle a été remplacée, ou modifiée jusqu’à perdre sa marque.",
+    "The sound carries the watermark {}, which this installation gave to a video it made; the signed manifest is missing, the ledger remembers it ({}). This is a match by watermark (a soft match). It is not proof that nothing was edited, and a mark can be copied onto other pictures: the consent shown is that of the video the mark was made for.": "Le son porte le filigrane {0}, que cette installation a donné à une vidéo qu’elle a faite ; le manifeste signé manque, le registre s’en souvient ({1}). C’est une correspondance par filigrane, donc souple. Elle ne prouve pas que rien n’a été modifié, et une marque peut être copiée sur d’autres images : le consentement montré est celui de la vidéo pour laquelle la marque a été faite.",
+    "The file holds bytes that no signature covers and that were not there when it was made.": "Le fichier contient des octets qu’aucune signature ne couvre et qui n’y étaient pas quand il a été fait.",
     "The ledger itself does not hold together: {}": "Le registre lui-même n’est pas cohérent : {0}",
     "The video was made after its consent had been withdrawn.": "La vidéo a été faite après le retrait de son consentement.",
     "The video was made after its consent had expired.": "La vidéo a été faite après l’expiration de son consentement.",

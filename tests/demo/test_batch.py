@@ -36,6 +36,22 @@ def test_a_table_is_made_once_and_a_changed_row_again(
     assert made.stat().st_mtime_ns != before
 
 
+def test_two_workers_share_a_table(
+    desk: Desk, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    rows = [f"{desk.photo},{desk.speech},{desk.consent},{name}.mp4,25,1" for name in ("one", "two")]
+    jobs = table(tmp_path / "jobs.csv", *rows, f"{desk.photo},{desk.photo},{desk.consent},bad.mp4,25,1")
+    assert main(["batch", str(jobs), "-o", str(tmp_path), "--ray", "--json"]) == 2
+    said = json.loads(capfd.readouterr().out)
+    one, two, bad = said["videos"]  # in the order of the table, whoever was first
+    assert one["manifest"] == two["manifest"] == "Trusted" and one["watermark_id"] != two["watermark_id"]
+    assert (tmp_path / "one.mp4").exists() and (tmp_path / "two.mp4").exists()
+    assert said["failed"] == 1 and bad["error"] and not (tmp_path / "bad.mp4").exists()
+    assert main(["verify", str(tmp_path / "two.mp4")]) == 0  # what a worker wrote stands in the one ledger
+
+
 @pytest.mark.parametrize(
     ("head", "row"),
     [

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from demo import texts
+from demo.create import Create
 from demo.guard import explain
 from demo.job import Job
 from demo.session import Visitors
@@ -70,3 +74,15 @@ def test_named_errors_are_shown_and_faults_only_referred_to(caplog: pytest.LogCa
     mark = shown.rsplit(" ", 1)[1].rstrip(".")
     assert mark in caplog.text and "secret path" in caplog.text  # the operator finds it by its reference
     assert explain(FileNotFoundError("gone")) == texts.GONE
+
+
+def test_stills_without_consent_are_too_few_for_a_film(studio: Studio, visitors: Visitors, desk: Desk) -> None:
+    with gr.Blocks():
+        page = Create(studio, visitors)
+    visitor = visitors.of("one")
+    visitor.photo = visitor.keep(desk.photo, "photo")
+    request = SimpleNamespace(session_hash="one", client=SimpleNamespace(host="192.0.2.7"))
+    panel = [getattr(widget, "value", None) for widget in page.look.inputs]
+    studio.limits.rates = replace(studio.limits.rates, previews=(1, 60.0))
+    assert "data:image/jpeg" in page.preview(request, *panel)  # type: ignore[arg-type]
+    assert "too often" in page.preview(request, *panel)  # type: ignore[arg-type]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from demo import texts
 from demo.texts import en, fr, phrases
 from demo.texts.phrases_fr import SENTENCES
+from detection.words import LABELS
+from safety.attestation import Basis
+from safety.audit import ConsentRow, LogRow, _summary
+from safety.manifest import ManifestReading
+from safety.sound_witness import SoundRow
+from safety.witnesses import WatermarkRow
 from vasa_core.errors import CandorError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +118,40 @@ def test_every_error_of_every_package_has_a_french_sentence() -> None:
     assert len(found) > 100
     missing = {where: text for where, text in found.items() if text not in SENTENCES}
     assert not missing, HOW + ":\n" + "\n".join(f"{where}  {text!r}" for where, text in missing.items())
+
+
+def test_every_finding_of_the_audit_has_a_french_sentence() -> None:
+    source = (ROOT / "safety" / "audit.py").read_text("utf-8")
+    found = [
+        template
+        for node in ast.walk(ast.parse(source))
+        for value in (
+            [node.value]
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "text"
+            else node.args[1:]
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Contradiction"
+            else []
+        )
+        if (template := template_of(value)) is not None and " " in template
+    ]
+    mark = WatermarkRow(True, "0a", 9.0, partial=True, seconds=((0.0, 1.5), (3.0, 4.0)))
+    silent, alone = SoundRow("unknown"), SoundRow("unknown", mark="0a")
+    known, log = ConsentRow("valid"), LogRow(True, manifest_label="urn:x")
+    for verdict in en.VERDICT.keys() - {"sample", "contradiction", "altered"}:
+        cases = [(mark, silent, known, log), (WatermarkRow(False, None, 0.0), alone, known, LogRow(None))]
+        cases += [(mark, silent, ConsentRow(state, "r", "", "2026-01-01", "2026-01-01"), log) for state in en.CONSENT]
+        found += [_summary(verdict, ManifestReading("none", signer="X"), *case, ()) for case in cases]
+    assert len(found) >= 50
+    english = re.compile(r"\b(the|was|of|and|not|with|carries|other)\b", re.IGNORECASE)
+    assert [text for text in found if phrases.french(text) == text or english.search(phrases.french(text))] == []
+
+
+def test_every_state_of_a_witness_has_its_words() -> None:
+    for language, book in (("en", en), ("fr", fr)):
+        labels = LABELS[language]
+        assert all(f"manifest_{state}" in labels for state in book.MANIFEST.keys() - {"sample"})
+        assert all(f"consent_{state}" in labels for state in book.CONSENT)
+        assert book.BASES.keys() == set(get_args(Basis)) == book.BASIS.keys()
 
 
 def test_every_error_class_is_raised_with_a_sentence_that_is_known() -> None:

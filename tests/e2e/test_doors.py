@@ -141,6 +141,12 @@ def test_a_forged_upload_reads_no_file(app: App, intruder: Intruder, forged: str
     assert "photo-card" not in answer and "root:" not in answer and "Traceback" not in answer
 
 
+@pytest.mark.parametrize("forged", ["/etc/passwd", str(samples.FOLDER / "english.json")])
+def test_a_forged_receipt_is_neither_read_nor_removed(intruder: Intruder, forged: str) -> None:
+    answer = intruder.join("read", [{"path": forged, "meta": {"_type": "gradio.FileData"}}])
+    assert "root:" not in answer and "Traceback" not in answer and Path(forged).exists()
+
+
 def test_no_answer_ever_holds_a_traceback(app: App, loaded: Intruder) -> None:
     kinds = ([], ["nonsense"] * 40, [{"path": None}])
     tries = [

@@ -13,11 +13,13 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.cose import padding
 from benchmarks.watermark import recode
 from safety import Attestation, SealedVideo, Vault, attest, audit, issue_token, revoke, seal
 from safety.authority import _authority, generated_authority
 from safety.errors import UnreadableVideo
 from safety.manifest import Declaration, ManifestSigner
+from safety.manifest_box import manifest_store
 from safety.media import sample_frames
 from tests.safety.helpers import Clock, moving, picture_file, remux
 from vasa_core.types import Photo, Speech
@@ -284,3 +286,23 @@ def test_attestation_names_stay_out_of_the_report(vault: Vault, photo: Photo, sp
     token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
     video = seal(vault, token, photo, speech, moving(photo.pixels, 10), out=tmp_path / "v.mp4", fps=25)
     assert "Unmistakable" not in json.dumps(audit(vault, video.path).to_dict())
+
+
+def test_bytes_that_no_signature_covers_are_compared_with_the_log(
+    sealed: tuple[Vault, SealedVideo], tmp_path: Path
+) -> None:
+    vault, video = sealed
+    data = bytearray(video.path.read_bytes())
+    store = manifest_store(bytes(data))
+    ((start, end),) = padding(store)
+    assert end - start > 1000 and not any(store[start:end])  # zeros, in the unprotected header of the signature
+    place = data.index(store) + start
+    data[place : place + 6] = b"hidden"
+    copy = tmp_path / "padded.mp4"
+    copy.write_bytes(data)
+    report = audit(vault, copy)
+    assert (report.manifest.state, report.verdict) == ("Trusted", "altered")
+    assert [item.code for item in report.contradictions] == ["unsigned_bytes"]
+    for added in (b"\0\0\0\x10freeevilevil", b"\0\0\0\x10skipevilevil"):  # C2PA does not look into these either
+        copy.write_bytes(video.path.read_bytes() + added)
+        assert audit(vault, copy).verdict == "altered"

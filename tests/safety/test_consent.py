@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,13 @@ def other_photo(photo: Photo) -> Photo:
 def test_attestations_that_cannot_stand(attestation: Attestation, change: dict[str, Any]) -> None:
     with pytest.raises(ConsentInvalid):
         replace(attestation, **change)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/safety.md"])
+def test_examples_in_the_documents_stand(page: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / page).read_text("utf-8")
+    examples = re.findall(r"= (Attestation\(.+\))$", text, re.MULTILINE)
+    assert examples and all(eval(each, {"Attestation": Attestation}) for each in examples)
 
 
 def test_self_means_one_person(attestation: Attestation) -> None:
@@ -172,6 +180,22 @@ def test_expired_consent(vault: Vault, clock: Clock, record: ConsentRecord, phot
         issue_token(vault, record, photo, speech)
     with pytest.raises(ConsentExpired):
         redeem(vault, token, photo, speech)
+
+
+def test_a_clock_that_is_set_back_revives_nothing(
+    vault: Vault, clock: Clock, attestation: Attestation, record: ConsentRecord, photo: Photo, speech: Speech
+) -> None:
+    token = issue_token(vault, record, photo, speech)
+    clock.shift = timedelta(days=366)
+    attest(vault, attestation, photo, speech)  # the log has seen this day
+    clock.shift = timedelta(minutes=1)
+    for attempt in (
+        lambda: attest(vault, attestation, photo, speech),
+        lambda: issue_token(vault, record, photo, speech),
+        lambda: redeem(vault, token, photo, speech),
+    ):
+        with pytest.raises(LedgerError, match="clock"):
+            attempt()
 
 
 def test_old_tokens_expire_alone(vault: Vault, clock: Clock, token: str, photo: Photo, speech: Speech) -> None:

@@ -234,3 +234,21 @@ def test_wrong_rates(attempt: Callable[..., SealedVideo], tmp_path: Path, fps: A
     with pytest.raises(ControlError):
         attempt(untouched([]), fps=fps)
     assert no_file(tmp_path)
+
+
+def test_a_consent_that_is_withdrawn_while_frames_are_drawn_makes_no_video(
+    vault: Vault, attestation: Attestation, photo: Photo, speech: Speech, tmp_path: Path
+) -> None:
+    record = attest(vault, attestation, photo, speech)
+    token = issue_token(vault, record, photo, speech)
+
+    def frames() -> Iterator[np.ndarray]:
+        for index, frame in enumerate(moving(photo.pixels, 10)):
+            if index == 5:
+                revoke(vault, record.id)
+            yield frame
+
+    with pytest.raises(ConsentWithdrawn):
+        seal(vault, token, photo, speech, frames(), out=tmp_path / "a.mp4", fps=25)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".mp4", ".part")]
+    assert vault.ledger.size() == 3  # consent, watermark id, revocation; no output

@@ -50,7 +50,7 @@ class DetectorConfig:
     # from the second it is believed (statues lie between).
     doubtful_mouth: float = 0.0045
     hidden_mouth: float = 0.0075
-    shut_eyes: float = 0.10  # height of an open eye over its width, below which both count as closed
+    shut_eyes: float = 0.12  # mean height of both eyes over their width, below which they count as closed
 
 
 class FaceDetector:
@@ -259,7 +259,7 @@ class FaceDetector:
             )
         elif unrest > self.config.doubtful_mouth:
             sentences.append("Something may cover the mouth: an uncovered mouth looks better.")
-        elif max(eye_openness(face.landmarks[None])[0]) < self.config.shut_eyes:
+        if eye_openness(face.landmarks[None]).mean() < self.config.shut_eyes:
             sentences.append("The eyes are closed in this photo and will stay so; open eyes look better.")
         if luma < self.config.dark:
             sentences.append("The face is very dark: a brighter picture looks better.")

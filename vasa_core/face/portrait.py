@@ -164,9 +164,9 @@ def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> np.ndarray:
 
 
 def _extend(texture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Beyond the photo: its mirror image for some pixels, melting into its edge drawn out and ever softer.
+    """Beyond the photo: its edge drawn out and ever softer, with the photo's grain.
 
-    The mirror image alone would show a second head of hair above a tight crop; a smooth fill alone frames the picture.
+    Its mirror image would show a second head of hair above a tight crop; a fill without grain would frame the picture.
     """
     if inside.min() > 0:
         return texture
@@ -180,12 +180,27 @@ def _extend(texture: np.ndarray, inside: np.ndarray) -> np.ndarray:
         texture[top:bottom, left:right], top, height - bottom, left, width - right, cv2.BORDER_REPLICATE
     ).astype(np.float32)
     distance = cv2.distanceTransform((1 - inside).astype(np.uint8), cv2.DIST_L2, 5)
-    out, before = texture.astype(np.float32), 4.0
-    for blur, reach in ((5, 20), (14, 50), (34, 110)):  # canvas pixels
+    out: np.ndarray = texture.astype(np.float32)
+    before = 1.0
+    for blur, reach in ((4, 6), (14, 24), (32, 60), (60, 120)):  # canvas pixels
         share = smoothstep(distance, before, reach).astype(np.float32)[..., None]
-        out = out * (1 - share) + cv2.GaussianBlur(drawn, (0, 0), blur) * share
+        out = out * (1 - share) + _blur(drawn, blur) * share
         before = reach * 0.6
-    return out.round().astype(np.uint8)
+    edge = (inside > 0) & (cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) < 0.1 * FRAME_SIZE)
+    detail = (texture - cv2.GaussianBlur(texture.astype(np.float32), (0, 0), 1.5)).mean(2)
+    strength = min(1.48 * float(np.median(np.abs(detail[edge]))), 16.0)  # of grain; edges of things do not count
+    grain = np.random.default_rng(0).normal(0, strength, inside.shape).astype(np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), 0.6) * 2.1
+    out = out + (grain * smoothstep(distance, 1, 8))[..., None]
+    return np.clip(out, 0, 255).round().astype(np.uint8)
+
+
+def _blur(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of a float32 (H, W, 3) picture; wide ones at a quarter of its size."""
+    if sigma < 12:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)
+    small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def _refine_matte(texture: np.ndarray, matte: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ GRID_STEP = 24  # canvas pixels between points outside the face
 RINGS = (1.08, 1.2, 1.36)  # face oval blown up by these factors: detail where hair meets skin
 MAX_SLOPE = 1.7  # depth per pixel; folds only beyond atan(1 / 1.7) = 30 degrees
 DEPTH_GAIN = 1.25  # tracked faces are flatter than heads: without it a turn of 10 degrees looks like one of 7
+BEYOND = CANVAS * np.array([[-1.0, -1.0], [2.0, -1.0], [-1.0, 2.0], [2.0, 2.0]])  # what a far camera sees of the sheet
 BODY_SWAY = 0.3  # share of the head's shift that the shoulders take
 
 
@@ -102,7 +103,7 @@ def build_sheet(portrait: Portrait) -> Sheet:
 
 
 def _points_around(face: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Rings and grid points outside the face, (n, 2), canvas border included."""
+    """Rings and grid points outside the face, (n, 2), canvas border included and four points far beyond it."""
     oval = face[OVAL, :2]
     rings = np.vstack([centre + (oval - centre) * r for r in RINGS])
     ticks = np.linspace(0, CANVAS - 1, CANVAS // GRID_STEP + 1)
@@ -115,7 +116,7 @@ def _points_around(face: np.ndarray, centre: np.ndarray) -> np.ndarray:
     # Chins and ears can poke out of their own ring when the head is turned.
     hull_face = cv2.convexHull(face[:, :2].astype(np.float32))
     outside = np.array([cv2.pointPolygonTest(hull_face, (float(x), float(y)), True) < -2 for x, y in rings])
-    return np.vstack([rings[inside & outside], grid[np.array(keep) | border]])
+    return np.vstack([rings[inside & outside], grid[np.array(keep) | border], BEYOND])
 
 
 def limit_slope(
@@ -164,9 +165,11 @@ def _follow(portrait: Portrait, points: np.ndarray) -> np.ndarray:
     sideways = 1 - smoothstep(distance[y, x], 0.08 * width, 0.7 * width)
     along = (points - face[CHIN, :2]) @ down / height
     neck = 1 - smoothstep(along, -0.12, 0.55)
-    border = np.minimum(points, CANVAS - 1 - points).min(1)
+    border = np.maximum(np.minimum(points, CANVAS - 1 - points).min(1), 0)
     # Only the neck column is held by distance from the chin; to its sides the fall-off starts higher (shoulders).
-    return np.where(along > -0.12, neck * np.maximum(sideways, 0.0), sideways) * smoothstep(border, 0, 40)
+    reached = (0.65 - 0.25 * smoothstep(along, -0.12, 0.2)) * width  # by the head's movement, beside jaw and neck
+    beside = 1 - smoothstep((distance[y, x] - 0.05 * width) / reached, 0, 1)
+    return np.where(along > -0.12, neck * np.maximum(beside, 0.0), sideways) * smoothstep(border, 0, 40)
 
 
 def _skin_weights(face: np.ndarray, points: np.ndarray, width: float) -> np.ndarray:

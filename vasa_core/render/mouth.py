@@ -18,7 +18,7 @@ from vasa_core.render.contour import SoftPolygon, bounds
 from vasa_core.render.interior import Interior, mouth_frame, shape_features
 
 # Half arches from the middle out: tooth widths as seen from the front, in mouth widths.
-UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045)
+UPPER_TEETH = (0.150, 0.115, 0.105, 0.065, 0.045, 0.040, 0.035)
 LOWER_TEETH = (0.092, 0.098, 0.098, 0.070, 0.050)
 UPPER_EDGE = 0.045  # of the upper incisors below the resting lip line, in mouth widths
 LOWER_EDGE = 0.045  # of the lower incisors below the resting lip line
@@ -121,7 +121,7 @@ class Mouth:
         tooth = np.minimum(np.searchsorted(ends, np.abs(x)), len(half) - 1)
         centre = ends[tooth] - widths[tooth] / 2
         across = np.abs(np.abs(x) - centre) / (widths[tooth] / 2)  # 0 in the middle of a tooth, 1 at its sides
-        outward = centre / ends[-1]
+        outward = np.minimum(centre / ends[4], 1.12)
         # The arch bends away: outer teeth end a little higher and catch less light.
         along = (
             side * (y - edge + 0.05 * outward**2) / (UPPER_LENGTH if side < 0 else LOWER_LENGTH)

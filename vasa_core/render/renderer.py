@@ -235,4 +235,4 @@ class LiveRenderer:
             return plate[MARGIN : MARGIN + FRAME_SIZE, MARGIN : MARGIN + FRAME_SIZE]
         corner = window.from_canvas(view[:, 2])
         to_window = np.column_stack([view[:, :2] * window.zoom, corner])
-        return cv2.warpAffine(plate, to_window, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.warpAffine(plate, to_window, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

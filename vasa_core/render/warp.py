@@ -150,7 +150,7 @@ class Warp:
         """Another texture pulled along as in the last `draw`, only inside `box` (left, top, right, bottom)."""
         left, top, right, bottom = box
         x, y = (m[top:bottom, left:right] for m in self._lookup)
-        return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def oversample(texture: np.ndarray) -> np.ndarray:

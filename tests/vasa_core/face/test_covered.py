@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.covered import cover
+from demo.texts import phrases
 from vasa_core.errors import NoFaceFound
 from vasa_core.face.geometry import LOWER_LID, UPPER_LID
 from vasa_core.face.portrait import MARGIN, prepare_portrait
@@ -52,3 +53,14 @@ def test_closed_eyes_are_said(detector, astronaut, face):
         asleep[UPPER_LID[side]] = asleep[LOWER_LID[side]]
     assert "eyes are closed" in detector._advice(astronaut.pixels, replace(face, landmarks=asleep), 1.0, 0.0)
     assert "eyes are closed" not in detector._advice(astronaut.pixels, face, 1.0, 0.0)
+    both = detector._advice(astronaut.pixels, replace(face, landmarks=asleep, covered=True), 1.0, 0.0)
+    assert "eyes are closed" in both and "cover the mouth" in both
+    french = phrases.french(both)
+    assert "yeux" in french and "bouche" in french and "closed" not in french
+
+
+def test_eyes_closed_in_the_picture_are_said(detector, portrait, space):
+    """Landmarks of real shut eyes are never quite shut."""
+    code = space.direction("blink_left") + space.direction("blink_right")
+    frame = LiveRenderer(portrait, space).draw(np.zeros(6, np.float32), code, Controls(), Warp())
+    assert "eyes are closed" in detector.choose(frame)[0].advice

@@ -4,7 +4,7 @@ import pytest
 
 from vasa_core.face.fill import push_pull
 from vasa_core.face.geometry import LOWER_LIP, UPPER_LIP, face_height, procrustes, rotation
-from vasa_core.face.portrait import CANVAS, MARGIN, _without_border, close_lips, prepare_portrait
+from vasa_core.face.portrait import CANVAS, MARGIN, _extend, _without_border, close_lips, prepare_portrait
 from vasa_core.types import FRAME_SIZE, Photo
 
 
@@ -108,3 +108,17 @@ def test_a_printed_border_is_left_out(astronaut, detector):
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_plain_backdrop_is_not_a_border(value):
     assert _without_border(np.full((300, 200, 3), value, np.uint8)) == (0, 0, 200, 300)
+
+
+def test_beyond_the_photo_its_edge_goes_on_softly_with_its_grain():
+    rng = np.random.default_rng(0)
+    texture = np.clip(rng.normal(120, 8, (CANVAS, CANVAS, 3)), 0, 255).astype(np.uint8)
+    inside = np.zeros((CANVAS, CANVAS), np.float32)
+    inside[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
+    texture[MARGIN + 12 : MARGIN + 60, 300:460] = 20  # hair close to the photo's edge, and its mirror image
+    texture[MARGIN - 60 : MARGIN - 12, 300:460] = 20
+    extended = _extend(texture, inside)
+    assert np.array_equal(extended[inside > 0], texture[inside > 0])
+    assert extended[MARGIN - 60 : MARGIN - 12, 300:460].mean() > 110
+    beyond, known = (extended[rows, 300:460].mean(2).std() for rows in (slice(20, 80), slice(400, 460)))
+    assert 0.5 * known < beyond < 1.5 * known + 3
