@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection.faces import Trace
+from detection.light import light_features
 from detection.motion import head_frame, motion_features
 from detection.skin import skin_maps
 
@@ -21,7 +22,7 @@ CROPS = 6  # per window
 class Window:
     """Evidence of two seconds of one face.
 
-    crops: uint8 (CROPS, CROP, CROP, 3).  skin: float16 (5, MAP, MAP).  motion: float32 (F,).
+    crops: uint8 (CROPS, CROP, CROP, 3).  skin: float16 (5, MAP, MAP).  light: float32 (L,).  motion: float32 (F,).
     crop_indices: which of the trace's crops these are.
     """
 
@@ -29,6 +30,7 @@ class Window:
     end: float
     crops: np.ndarray
     skin: np.ndarray
+    light: np.ndarray
     motion: np.ndarray
     crop_indices: tuple[int, ...]
 
@@ -46,7 +48,8 @@ def gather(trace: Trace, hop: float = HOP) -> tuple[list[Window], Lips | None]:
     if trace.seconds < LEAST or len(trace.times) < LEAST_PICTURES:
         return [], None
     times = np.array(trace.times)
-    clock, channels, trembling = head_frame(times, np.array(trace.points))
+    points = np.array(trace.points)
+    clock, channels, trembling = head_frame(times, points)
     flat, crop_times = np.array(trace.flat), np.array(trace.crop_times)
     windows = []
     length = min(WINDOW, trace.seconds)
@@ -66,6 +69,7 @@ def gather(trace: Trace, hop: float = HOP) -> tuple[list[Window], Lips | None]:
                 float(end),
                 np.stack([trace.crops[i] for i in chosen]),
                 skin_maps(flat[inside]).astype(np.float16),
+                light_features(flat[inside], points[inside]),
                 motion_features(channels[beats], trembling[beats]),
                 tuple(int(i) for i in chosen),
             )

@@ -24,10 +24,11 @@ from vasa_core.errors import WeightsError
 from vasa_core.types import MOTION_RATE
 from vasa_core.weights import read_weights
 
-KIND, VERSION = "detector", "1"
+KIND, VERSION = "detector", "2"
 SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
 BRANCHES = ("pixels", "skin", "motion", "sync")
 PICTURE_BRANCHES = BRANCHES[:3]
+STRETCH = 2.5  # standard deviations beyond which a figure of the skin says no more
 BATCH = 8  # windows the networks see at once
 
 
@@ -63,23 +64,24 @@ class MotionNet:
 
 @dataclass(frozen=True)
 class SkinNet:
-    """Logistic regression on what the skin does, given how the head and face moved: light and wrinkles that do not
-    change although the head turns belong to a picture."""
+    """Logistic regression on what skin and light do while the head moves: light and wrinkles that do not change
+    although the head turns belong to a picture. How much the face moves is left to the motion branch: people who hardly
+    move are no pictures."""
 
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
 
-    def logits(self, skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        """skin (N, 5, M, M), motion (N, F) -> (N,)."""
-        x = np.clip((skin_features(skin, motion) - self.mean) / self.scale, -3, 3)
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """`skin_features` (N, F) -> (N,)."""
+        x = np.clip((features - self.mean) / self.scale, -STRETCH, STRETCH)
         return x @ self.weights + self.bias[0]
 
 
-def skin_features(skin: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """What SkinNet sees, float32 (N, REGION_FEATURES + F)."""
-    return np.hstack([np.stack([region_features(maps) for maps in skin]), motion])
+def skin_features(skin: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """What SkinNet sees, float32 (N, REGION_FEATURES + L), of maps (N, 5, M, M) and light (N, L)."""
+    return np.hstack([np.stack([region_features(maps) for maps in skin]), light])
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,9 @@ class Scores:
 class Model:
     """Members and what turns their answers into a calibrated probability.
 
-    fusion: "full" and "silent" -> weights: bias, then per branch.  branch: name -> (slope, offset) of its own
-    calibration.  sync: bias and weights of the lip-sync features.  generated, authentic: fused log-odds from which and
-    up to which the verdict is given.  figures: what was measured on held-out people.
+    fusion: "full" and "silent" -> bias, then a weight per branch.  branch: name -> (slope, offset) of its own
+    calibration, for what is shown of it.  sync: bias and weights of the lip-sync features.  generated, authentic: fused
+    log-odds from which and up to which the verdict is given.  figures: what was measured on held-out people.
     """
 
     members: tuple[Member, ...]
@@ -149,13 +151,11 @@ class Model:
         """
         members = self.members if only is None else (self.members[only],)
         crops, skin = np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows])
-        motion = np.stack([w.motion for w in windows])
+        light, motion = np.stack([w.light for w in windows]), np.stack([w.motion for w in windows])
+        moved = skin_features(skin, light)
         seen = [m.look(crops, skin) for m in members]
         said = np.array(
-            [
-                (s[0] + s[1], m.skin.logits(skin, motion), m.motion.logits(motion))
-                for s, m in zip(seen, members, strict=True)
-            ]
+            [(s[0] + s[1], m.skin.logits(moved), m.motion.logits(motion)) for s, m in zip(seen, members, strict=True)]
         )  # (members, 3, N)
         mean = said.mean(0)
         stretches: list[tuple[float, float, Agreement]] = []
@@ -188,16 +188,14 @@ class Model:
         self, pixels: np.ndarray | float, skin: np.ndarray | float, motion: np.ndarray | float, sync: np.ndarray | None
     ) -> np.ndarray:
         """Calibrated log-odds from branch values: of a whole face with `sync`, of windows with None."""
-        values = zip(PICTURE_BRANCHES, (pixels, skin, motion), strict=True)
-        parts = [self.branch[name][0] * np.asarray(value) + self.branch[name][1] for name, value in values]
+        parts = [np.asarray(value) for value in (pixels, skin, motion)]
         weights = self.fusion["silent" if sync is None else "full"]
         out = weights[0] + sum(w * part for w, part in zip(weights[1:4], parts, strict=True))
-        return out if sync is None else out + weights[4] * self.branch_logit("sync", self.sync_logit(sync))
+        return out if sync is None else out + weights[4] * self.sync_logit(sync)
 
     def gains(self, with_sync: bool) -> np.ndarray:
         """(3,) fused log-odds per unit of pixels, skin and motion."""
-        weights = self.fusion["full" if with_sync else "silent"]
-        return np.array([weights[1 + k] * self.branch[name][0] for k, name in enumerate(PICTURE_BRANCHES)])
+        return np.abs(self.fusion["full" if with_sync else "silent"][1:4])
 
     @classmethod
     def from_pretrained(cls, path: Path | None = None) -> Model:

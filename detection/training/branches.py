@@ -10,10 +10,10 @@ from torch import nn
 
 from detection.evidence import Lips
 from detection.metrics import logistic
-from detection.model import Gauss, MotionNet, SkinNet, skin_features, sync_stretches
+from detection.model import STRETCH, Gauss, MotionNet, SkinNet, skin_features, sync_stretches
 from detection.pixels import PixelConfig, PixelNet, as_tensor
 from detection.sync import COLUMNS, agreement, fit_listener
-from detection.training.takes import GENERATED, PARTIAL, Take
+from detection.training.takes import GENERATED, Take
 from vasa_core.types import MOTION_RATE
 
 
@@ -27,7 +27,7 @@ class TrainConfig:
     erase: float = 0.35  # probability that a rectangle of a crop is greyed
     motion_steps: int = 500
     motion_hidden: int = 24
-    skin_ridge: float = 8.0
+    skin_ridge: float = 4.0
     shrinkage: float = 0.3  # of the embeddings' covariance towards its diagonal
     # How often a kind is drawn among the fakes.
     shares: tuple[tuple[str, float], ...] = (
@@ -154,20 +154,20 @@ def train_motion(takes: list[Take], config: TrainConfig, seed: int) -> MotionNet
 
 
 def train_skin(takes: list[Take], config: TrainConfig) -> SkinNet:
-    """The skin branch: logistic regression in which people and classes count alike."""
-    shares = dict.fromkeys(GENERATED, 1.0) | dict.fromkeys(PARTIAL, 0.3) | {"real": 1.0}
-    pool = [t for t in takes if t.kind in shares]
-    x = np.concatenate([skin_features(t.skin, t.motion) for t in pool])
+    """The skin branch: logistic regression in which people and classes count alike. Takes with another mouth only are
+    left out: nearly all of their skin is real."""
+    pool = [t for t in takes if t.kind in ("real", *GENERATED)]
+    x = np.concatenate([skin_features(t.skin, t.light) for t in pool])
     fake = np.concatenate([np.full(t.windows, t.fake) for t in pool])
     people = np.concatenate([np.full(t.windows, t.person) for t in pool])
-    weight = np.concatenate([np.full(t.windows, shares[t.kind]) for t in pool])
+    weight = np.ones(len(x))
     for label in (False, True):
         for person in np.unique(people[fake == label]):
             rows = (fake == label) & (people == person)
             weight[rows] /= np.sqrt(weight[rows].sum())
         weight[fake == label] *= len(x) / 2 / weight[fake == label].sum()
     mean, scale = x.mean(0), x.std(0) + 1e-3
-    beta = logistic(np.clip((x - mean) / scale, -3, 3), fake, weight, ridge=config.skin_ridge)
+    beta = logistic(np.clip((x - mean) / scale, -STRETCH, STRETCH), fake, weight, ridge=config.skin_ridge)
     return SkinNet(*(a.astype(np.float32) for a in (mean, scale, beta[1:], beta[:1])))
 
 
@@ -205,7 +205,6 @@ def gauss(embedding: np.ndarray, shrinkage: float) -> Gauss:
 
 __all__ = [
     "GENERATED",
-    "PARTIAL",
     "TrainConfig",
     "gauss",
     "train_listener",

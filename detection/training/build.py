@@ -222,8 +222,8 @@ class Builder:
         Take(
             name, kind, clip.person, clip.source, clip.fold, clip.person_fold,
             np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows]),
-            np.stack([w.motion for w in windows]), lips.clock, lips.opening, hear(sound),
-            background(decoded, trace), facts,
+            np.stack([w.light for w in windows]), np.stack([w.motion for w in windows]), lips.clock, lips.opening,
+            hear(sound), background(decoded, trace), facts,
         ).save(self.out)  # fmt: skip
 
     def _kinematic(self, clip: Clip, number: int, segment: Segment, rng: np.random.Generator) -> None:
@@ -232,10 +232,9 @@ class Builder:
         starts = np.arange(0, max(1e-6, clock[-1] - clock[0] - 2.0 + 0.05), HOP)
         rows = [((clock - clock[0] >= s - 1e-3) & (clock - clock[0] <= s + 2.001)) for s in starts]
         motion = np.stack([motion_features(channels[r], trembling[r]) for r in rows])
-        crops, skin = no_pixels(len(motion))
         Take(
             f"{clip.name}.{number}.kinematic0", "kinematic", clip.person, clip.source, clip.fold, clip.person_fold,
-            crops, skin, motion, clock, channels[:, 0], hear(segment.sound), np.zeros(0, np.float32), {},
+            *no_pixels(len(motion)), motion, clock, channels[:, 0], hear(segment.sound), np.zeros(0, np.float32), {},
         ).save(self.out)  # fmt: skip
 
 

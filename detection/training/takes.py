@@ -24,7 +24,8 @@ KINDS = (REAL, *GENERATED, *PARTIAL, *PSEUDO)
 
 @dataclass
 class Take:
-    """crops: uint8 (W, CROPS, CROP, CROP, 3).  skin: float16 (W, 5, MAP, MAP).  motion: float32 (W, FEATURES).
+    """crops: uint8 (W, CROPS, CROP, CROP, 3).  skin: float16 (W, 5, MAP, MAP).  light: float32 (W, L).
+    motion: float32 (W, FEATURES).
     clock, lips: (M,) of the whole take.  voice: float32 (N, 14) viseme posteriors at 25 Hz, empty without sound.
     background: float32 (B,) numbers of what lies around the face, for a probe only.  facts: everything else.
     """
@@ -37,6 +38,7 @@ class Take:
     person_fold: int
     crops: np.ndarray
     skin: np.ndarray
+    light: np.ndarray
     motion: np.ndarray
     clock: np.ndarray
     lips: np.ndarray
@@ -67,11 +69,14 @@ class Take:
 
     @classmethod
     def load(cls, path: Path) -> Take:
+        """Raises ValueError for a take that an earlier version of the program wrote."""
         with np.load(path) as file:
+            if missing := [name for name in ARRAYS if name not in file]:
+                raise ValueError(f"{path} lacks {', '.join(missing)}; delete the folder and build the set again")
             return cls(**json.loads(str(file["meta"])), **{k: file[k] for k in ARRAYS})
 
 
-ARRAYS = ("crops", "skin", "motion", "clock", "lips", "voice", "background")
+ARRAYS = ("crops", "skin", "light", "motion", "clock", "lips", "voice", "background")
 
 
 def load_takes(folder: Path) -> list[Take]:
@@ -79,9 +84,10 @@ def load_takes(folder: Path) -> list[Take]:
     return [Take.load(path) for path in sorted(folder.glob("*.npz")) if not path.name.startswith(".")]
 
 
-def no_pixels(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Empty crops and skin for takes that have motion only."""
-    return np.zeros((count, CROPS, 0, CROP, 3), np.uint8), np.zeros((count, len(CHANNELS), 0, MAP), np.float16)
+def no_pixels(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Empty crops, skin and light for takes that have motion only."""
+    skin = np.zeros((count, len(CHANNELS), 0, MAP), np.float16)
+    return np.zeros((count, CROPS, 0, CROP, 3), np.uint8), skin, np.zeros((count, 0), np.float32)
 
 
 __all__ = ["FEATURES", "GENERATED", "KINDS", "PARTIAL", "PSEUDO", "REAL", "Take", "load_takes", "no_pixels"]

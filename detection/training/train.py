@@ -23,7 +23,7 @@ import torch
 from detection.crops import FOLDER
 from detection.evidence import Lips
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
-from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, sync_stretches
+from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, skin_features, sync_stretches
 from detection.pixels import PixelConfig
 from detection.sync import agreement
 from detection.training import branches
@@ -34,6 +34,8 @@ from vasa_core.errors import WeightsError
 from vasa_core.weights import read_weights, write_weights
 
 FALSE_ALARMS = 0.01  # share of real takes that may be called generated
+FUSION = (0.0, 0.2, 1.0, 0.1, 0.1)  # bias, and weights of the branches' logits, before anything is learned
+FUSION_RIDGE = 100.0
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
 
 
@@ -69,7 +71,7 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
         if take.has_pixels:
             crop, flat, far = member.look(take.crops, take.skin)
             row |= {"pixels": float((crop + flat).mean()), "crops": float(crop.mean()), "maps": float(flat.mean())}
-            row["skin"] = float(member.skin.logits(take.skin, take.motion).mean())
+            row["skin"] = float(member.skin.logits(skin_features(take.skin, take.light)).mean())
             row["far"] = float(far.mean())
         found = [
             agreement(take.clock[a:b], take.lips[a:b], take.voice, member.listener)
@@ -82,8 +84,8 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
 
 
 def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Branch calibrations and fusion weights from held-out rows."""
-    shown = [r for r in rows if r["take"].has_pixels and r["take"].kind != "blended"]
+    """Branch calibrations and fusion weights from held-out rows of real and wholly generated takes."""
+    shown = [r for r in rows if r["take"].kind in ("real", *GENERATED)]
     y = np.array([r["take"].fake for r in shown])
     weight = _balanced(shown)
     branch = {}
@@ -96,19 +98,26 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     branch["sync"] = (1.0, 0.0)
 
     def logits(row: dict[str, Any]) -> list[float]:
-        out = [branch[n][0] * row[n] + branch[n][1] for n in PICTURE_BRANCHES]
+        out = [row[n] for n in PICTURE_BRANCHES]
         return out if row["sync"] is None else [*out, float(sync[0] + row["sync"] @ sync[1:])]
 
-    silent = logistic(np.array([logits(r)[:3] for r in shown]), y, weight)
-    full = logistic(np.array([logits(r) for r in heard]), np.array([r["take"].fake for r in heard]), _balanced(heard))
+    silent = fusion(np.array([logits(r)[:3] for r in shown]), y, weight)
+    full = fusion(np.array([logits(r) for r in heard]), np.array([r["take"].fake for r in heard]), _balanced(heard))
     return {
         "branch": branch,
         "sync": sync.tolist(),
         "fusion": {
-            "silent": np.maximum(silent, [-9, 0, 0, 0]).tolist(),
-            "full": np.maximum(full, [-9, 0, 0, 0, 0]).tolist(),
+            "silent": silent.tolist(),
+            "full": full.tolist(),
         },
     }
+
+
+def fusion(logits: np.ndarray, fake: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Bias and weights (1 + B,) of branch logits (N, 3 or 4), near FUSION: forty people of four groups of sources are
+    too few to learn how far each branch is to be trusted on people of a fifth."""
+    prior = np.array(FUSION[: 1 + logits.shape[1]])
+    return logistic(logits, fake, weight, ridge=FUSION_RIDGE, prior=prior)
 
 
 def fused(row: dict[str, Any], facts: dict[str, Any]) -> float:

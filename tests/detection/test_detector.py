@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from detection import Detector, Progress
+from detection.detector import FIRST, PIECE, _pieces
 from detection.errors import MissingExtra
 from detection.model import Model
 from detection.report import STATUSES, VERDICTS, Report
@@ -54,6 +56,15 @@ def test_progress_ends_at_one(examiner: Detector, clip: Path) -> None:
     assert steps[-1].done == 1 and all(0 < s.done <= 1 for s in steps)
 
 
+def test_the_first_piece_is_short_and_nothing_is_left_out() -> None:
+    assert _pieces([(0.0, 5.0)]) == [(0.0, 5.0)]
+    for spans in ([(0.0, 10.0)], [(0.0, 24.0)], [(0.0, 8.0), (100.0, 108.0)]):
+        pieces = _pieces(spans)
+        assert pieces[0] == (0.0, FIRST) and pieces[-1][1] == spans[-1][1]
+        assert sum(b - a for a, b in pieces) == pytest.approx(sum(b - a for a, b in spans))
+        assert max(b - a for a, b in pieces) < 1.5 * PIECE
+
+
 def test_every_kind_of_bad_input_gets_a_named_status_and_no_number(
     examiner: Detector, astronaut: np.ndarray, tmp_path: Path
 ) -> None:
@@ -94,7 +105,7 @@ def test_alpha_rotation_and_variable_rates_are_read(examiner: Detector, astronau
         assert len(report.faces) == 1 and report.faces[0].seconds > 1.8, name
 
 
-def test_a_phone_held_upright_is_turned_and_a_drawn_face_gets_no_certainty(
+def test_a_phone_held_upright_is_turned_and_a_drawn_face_and_a_cat_get_no_certainty(
     examiner: Detector, astronaut: np.ndarray, tmp_path: Path
 ) -> None:
     frames = [sway(astronaut, i, 192) for i in range(50)]
@@ -108,6 +119,8 @@ def test_a_phone_held_upright_is_turned_and_a_drawn_face_gets_no_certainty(
     drawn = np.asarray(Image.open(SAMPLES / "rosalind.jpg").convert("RGB"))
     report = examiner.examine(save(tmp_path / "drawn.mp4", [sway(drawn, i) for i in range(60)]))
     assert report.status in ("cannot_tell", "no_face") and report.reasons and report.probability is None
+    cat = examiner.examine(save(tmp_path / "cat.mp4", [sway(skimage.data.chelsea(), i) for i in range(60)]))
+    assert cat.status == "no_face" and cat.verdict == "cannot_tell"
 
 
 def test_two_examinations_at_once_do_not_mix(examiner: Detector, clip: Path, report: Report, tmp_path: Path) -> None:

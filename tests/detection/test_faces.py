@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detection import light
 from detection.crops import CROP, GREY, MAP, canonical, crop
 from detection.evidence import CROPS, gather
 from detection.faces import FollowConfig, Trace, Tracker
@@ -106,6 +107,7 @@ def test_windows_hold_what_the_branches_look_at(trace: Trace) -> None:
     assert window.end - window.start == pytest.approx(2.0)
     assert window.crops.shape == (CROPS, CROP, CROP, 3)
     assert window.motion.shape == (FEATURES,) and np.isfinite(window.motion).all()
+    assert window.light.shape == (light.FEATURES,) and np.isfinite(window.light).all()
     assert len(gather(trace, hop=0.1)[0]) > 3
 
 

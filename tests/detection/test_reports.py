@@ -29,11 +29,9 @@ def model() -> Model:
 def scores(model: Model, logits: list[float], strange: float = 0.4) -> Scores:
     """Branch values that fuse to the given log-odds."""
     w = model.fusion["silent"]
-    share = (np.array(logits) - w[0]) / max(w[2], 1e-6)  # all of it from the skin branch
-    skin = (share - model.branch["skin"][1]) / model.branch["skin"][0]
-    zero = [-model.branch[n][1] / model.branch[n][0] for n in ("pixels", "motion")]
+    skin = (np.array(logits) - w[0]) / max(w[2], 1e-6)  # all of it from the skin branch
     n = len(logits)
-    return Scores(np.full(n, zero[0]), skin, np.full(n, zero[1]), np.zeros((n, 3)), np.full(n, strange), None)
+    return Scores(np.zeros(n), skin, np.zeros(n), np.zeros((n, 3)), np.full(n, strange), None)
 
 
 def sighting(model: Model, logits: list[float], start: float = 0.0, seed: int = 0, **changes: object) -> Sighting:

@@ -27,8 +27,8 @@ def take(name: str, fake: bool, person: str, fold: int, rng: np.random.Generator
     }
     empty = np.zeros((1, 0), np.float32)
     return Take(
-        name, "self" if fake else "real", person, "source", fold, fold, empty, empty, empty, np.zeros(0), np.zeros(0),
-        np.zeros((0, 14)), rng.normal(size=28).astype(np.float32), facts,
+        name, "self" if fake else "real", person, "source", fold, fold, *[empty] * 4,
+        np.zeros(0), np.zeros(0), np.zeros((0, 14)), rng.normal(size=28).astype(np.float32), facts,
     )  # fmt: skip
 
 
