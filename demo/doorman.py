@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from demo import provenance, rest
+from demo import provenance, rest, texts
 from demo.session import Visitors
 from demo.studio import Studio, open_safety
 
@@ -133,7 +133,9 @@ class Doorman:
         if method == "POST":
             wait = self.limits.wait("posts", scope["client"][0] if scope.get("client") else "")
             if wait:
-                return PlainTextResponse("Too many requests. Wait a little.", 429, {"retry-after": f"{wait:.0f}"})
+                return PlainTextResponse(
+                    _said(scope, "Too many requests. Wait a little."), 429, {"retry-after": f"{wait:.0f}"}
+                )
         return None
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,11 +154,13 @@ class Doorman:
             return PlainTextResponse("Say how long the upload is.", 411)
         length = int(announced)
         if length > MAX_REQUEST:
-            return PlainTextResponse("A file may have 100 MB at most.", 413)
+            return PlainTextResponse(_said(scope, "A file may have 100 MB at most."), 413)
         self.arriving += length
         try:
             if not await run_in_threadpool(self.visitors.has_room, self.arriving):
-                return PlainTextResponse("There is no room for more files now. Try again in a few minutes.", 507)
+                return PlainTextResponse(
+                    _said(scope, "There is no room for more files now. Try again in a few minutes."), 507
+                )
             await self.app(scope, _in_time(receive), send)
         finally:
             self.arriving -= length
@@ -170,7 +174,7 @@ class Doorman:
                 return None
             body, more = body + message.get("body", b""), message.get("more_body", False)
             if len(body) > MAX_BODY:
-                return PlainTextResponse("That is too much for a form.", 413)
+                return PlainTextResponse(_said(scope, "That is too much for a form."), 413)
         messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def again() -> Message:
@@ -180,13 +184,22 @@ class Doorman:
         return None
 
 
-def _in_their_language(scope: Scope) -> Response | None:
-    """The way to the French page for a browser that would rather have it, unless the visitor asked for another."""
-    if scope["path"] != "/" or "lang" in QueryParams(scope["query_string"]):
-        return None
+def _wanted(scope: Scope) -> str:
+    """The language that the browser would rather have."""
     wanted = Headers(scope=scope).get("accept-language", "")[:200].lower()
     known = [tag.strip()[:2] for tag in wanted.split(",") if tag.strip()[:2] in ("en", "fr")]  # browsers sort by wish
-    if known[:1] != ["fr"]:
+    return known[0] if known else "en"
+
+
+def _said(scope: Scope, sentence: str) -> str:
+    """A refusal that the page will show, in the visitor's language."""
+    with texts.speaking(_wanted(scope)):
+        return texts.said(sentence)
+
+
+def _in_their_language(scope: Scope) -> Response | None:
+    """The way to the French page for a browser that would rather have it, unless the visitor asked for another."""
+    if scope["path"] != "/" or "lang" in QueryParams(scope["query_string"]) or _wanted(scope) != "fr":
         return None
     query = scope["query_string"].decode("latin-1")
     return RedirectResponse(f"fr?{query}" if query else "fr", headers={"vary": "accept-language"})

@@ -29,7 +29,7 @@ from demo.live.desk import LiveDesk
 from demo.live.desk import allowed as live_seconds
 from demo.rest.shelf import Shelf
 from demo.routes import routes
-from demo.session import Visitors, remove_abandoned
+from demo.session import Visitors, remove_abandoned, share
 from demo.studio import Studio
 
 HERE = Path(__file__).parent
@@ -138,6 +138,7 @@ def serve(
     logs.start()
     sys.setswitchinterval(SWITCH_SECONDS)
     remove_abandoned()
+    share()  # a setting that cannot be read is named now, not to the first visitor
     studio = studio or Studio()
     visitors = Visitors(leaving=studio.portraits.forget)
     os.environ["GRADIO_TEMP_DIR"] = str(visitors.root)  # uploads go where visitors' folders are, and go with them

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.errors import Busy
+from demo.errors import Busy, UsageError
 
 KEEP_SECONDS = 3600.0  # a visitor who does nothing for so long is taken to have left
 SWEEP_SECONDS = 60.0
 UNCLAIMED_SECONDS = 600.0  # an upload, whole or broken off, that no visitor has taken by then goes
-MAX_BYTES = 4 << 30  # of all files of all visitors, uploads under way included
+MAX_BYTES = 4 << 30  # of all files of all visitors, uploads under way included, unless SHARE says otherwise
+SHARE = "CANDOR_VISITORS_MB"
 SPARE_BYTES = 1 << 30  # of the disk, left to others
 VISITOR = "v-"  # begins the name of a visitor's folder; the web framework's beside it are hashes
 PREFIX = "candor-"  # of the root folder; the process id follows
@@ -149,7 +150,7 @@ class Visitors:
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes of uploads can be taken, from the visitors' share and from the disk."""
         held = sum(_size(Path(folder, name)) for folder, _, names in os.walk(self.root) for name in names)
-        return held + size <= MAX_BYTES and shutil.disk_usage(self.root).free - size >= SPARE_BYTES
+        return held + size <= share() and shutil.disk_usage(self.root).free - size >= SPARE_BYTES
 
     def hand_over(self, session: str | None) -> str:
         """A ticket of 192 random bits with which the visitor goes on in another session; empty for a stranger."""
@@ -237,6 +238,14 @@ class Visitors:
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def share() -> int:
+    """Bytes that all visitors' files may have: megabytes of the environment, else MAX_BYTES. Raises UsageError."""
+    text = os.environ.get(SHARE, "").strip()
+    if text and not text.isdecimal():
+        raise UsageError(f"{SHARE} is '{text}'. Give a whole number of megabytes.")
+    return int(text) << 20 if text else MAX_BYTES
 
 
 def remove_abandoned() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from demo import texts
 from demo.errors import Busy
-from demo.session import KEEP_SECONDS, MAX_BYTES, SPARE_BYTES, SWEEP_SECONDS, VISITOR
+from demo.session import KEEP_SECONDS, SPARE_BYTES, SWEEP_SECONDS, VISITOR, share
 
 NAME = re.compile(r"[A-Za-z0-9_-]{32}")  # secrets.token_urlsafe(24)
 VIDEO, RECEIPT, STATE, STOP = "video.mp4", "receipt.json", "state.json", "stop"
@@ -41,7 +41,7 @@ class Shelf:
         """A fresh private folder. Raises `Busy` when the disk has no room for more."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
-        if held > MAX_BYTES or shutil.disk_usage(self.folder).free < SPARE_BYTES:
+        if held > share() or shutil.disk_usage(self.folder).free < SPARE_BYTES:
             raise Busy("There is no room for more files now. Please try again in a few minutes.")
         folder = self.folder / secrets.token_urlsafe(24)
         folder.mkdir(mode=0o700)

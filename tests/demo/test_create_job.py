@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +66,28 @@ def test_a_visitor_who_leaves_stops_the_work_and_leaves_nothing(studio: Studio, 
     visitors.leave("one")
     worker.join(30)
     assert job.made is None and isinstance(job.error, Exception) and not visitor.folder.exists()
+
+
+def test_a_full_disk_is_a_sentence_in_the_visitors_language(studio: Studio, desk: Desk, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    visitors = Visitors(disk)
+    try:
+        visitor = visitors.of("one")
+        visitor.photo, visitor.speech = visitor.keep(desk.photo, "photo"), visitor.keep(desk.speech, "speech")
+        job = Job(studio, visitor, ATTESTATION, Controls(), 25)
+        job.run()
+        assert job.made is None and job.error is not None and visitor.result is None
+        assert "The disk is full" in explain(job.error) and "Free some space" in explain(job.error)
+        with texts.speaking("fr"):
+            assert "disque est plein" in explain(job.error)
+        assert [path.suffix for path in visitor.folder.iterdir() if path.name.startswith(".")] == []
+    finally:
+        visitors.close()
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_named_errors_are_shown_and_faults_only_referred_to(caplog: pytest.LogCaptureFixture) -> None:

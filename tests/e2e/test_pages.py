@@ -116,11 +116,17 @@ def test_live_shows_pictures_and_its_recording_is_sealed(
     page.locator("#live-start").click()
     page.wait_for_selector("#live-board[data-state=live]", timeout=FIRST_VIDEO)
     page.wait_for_function("() => window.candorLive.session()?.delays.length > 5", timeout=FIRST_VIDEO)
+    words = page.locator("#live-board").get_attribute("data-words") or ""
     drawn = "() => document.querySelector('#live-board canvas').getContext('2d').getImageData(256, 256, 1, 1).data[3]"
     assert page.evaluate(drawn) == 255
     page.locator("#live-emotion").get_by_label(texts.EMOTIONS["happy"]).check()
     page.wait_for_function("() => window.candorLive.session().look?.[0] === 'happy'")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1000)
+    before = page.evaluate("() => { const s = window.candorLive.session(); s.socket.close(); return s.shown }")  # lost
+    expect(page.locator(".live-status")).to_have_text(json.loads(words)["again"])
+    page.wait_for_function(
+        "old => { const s = window.candorLive.session(); return s.ready && s.shown > old }", arg=before
+    )
     page.locator("#live-stop").click()
     page.locator("#live-seal").click()
     page.locator("#live-download").wait_for(timeout=FIRST_VIDEO)

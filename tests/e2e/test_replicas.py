@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
+from demo.session import remove_abandoned
 from safety import Attestation, Vault, attest, issue_token
 from safety.errors import ConsentError
 from safety.tokens import redeem
@@ -50,7 +52,11 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[App]]:
             "CANDOR_API_TOKEN": TOKEN,
         }
         Vault.open(shared / "home", environment=settings)  # makes the keys: two that start at once need not race
-        opened = [running_app(tmp_path_factory.mktemp(name), **settings) for name in ("one", "two")]
+        little = {"CANDOR_VISITORS_MB": "1"}  # for one test: the second one's page says so when there is no room
+        opened = [
+            running_app(tmp_path_factory.mktemp(name), **more)
+            for name, more in (("one", settings), ("two", settings | little))
+        ]
         apps = list(pool.map(lambda app: app.__enter__(), opened))
         yield apps
         list(pool.map(lambda app: app.__exit__(None, None, None), opened))
@@ -211,3 +217,44 @@ def test_work_can_be_stopped_from_the_other_replica(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert clients[0].get(f"videos/{name}").status_code == 404
+
+
+def test_a_page_without_room_says_so_in_the_visitors_language(
+    replicas: list[App], browser: Browser, long_speech: Path
+) -> None:
+    context = browser.new_context(locale="fr-FR")
+    page = context.new_page()
+    page.goto(replicas[1].url)
+    page.locator("#speech input[type=file]").set_input_files(long_speech)
+    expect(page.locator(".toast-wrap").first).to_contain_text("Il n’y a plus de place")
+    context.close()
+
+
+def test_a_killed_process_leaves_its_work_to_be_asked_again(
+    clients: list[httpx.Client],
+    replicas: list[App],
+    hopper_jpeg: Path,
+    long_speech: Path,
+    speech: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last test of this file: the first replica does not come back."""
+    name = order(clients[0], hopper_jpeg, long_speech).json()["id"]
+    replicas[0].process.kill()
+    replicas[0].process.wait(10)
+    folder = Path(_environment(replicas[1])["CANDOR_MEDIA"]) / name
+    assert clients[1].get(f"videos/{name}").json()["state"] == "working" and not list(folder.glob("*.mp4"))
+    os.utime(folder / "state.json", (0, time.time() - 90))  # a minute and a half of silence
+    state = clients[1].get(f"videos/{name}").json()
+    assert state["state"] == "failed" and "Send the files again" in state["message"]
+    assert clients[1].delete(f"videos/{name}").status_code == 204 and not folder.exists()
+    again = order(clients[1], hopper_jpeg, speech).json()["id"]
+    assert wait_for(clients[1], again)["state"] == "done"
+
+    left = list(replicas[0].temp.glob("candor-*"))  # nobody could tidy up; the next process does, a day later
+    assert left
+    for root in left:
+        os.utime(root, (0, time.time() - 2 * 24 * 3600))
+    monkeypatch.setattr("tempfile.tempdir", str(replicas[0].temp))
+    remove_abandoned()
+    assert not list(replicas[0].temp.glob("candor-*"))
