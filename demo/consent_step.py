@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from demo import cards, texts
-from demo.errors import Missing
+from demo.errors import Busy, Missing
 from demo.guard import explain
 from demo.inputs import QUIET
 from demo.session import Visitors
@@ -145,9 +146,10 @@ def build(studio: Studio, visitors: Visitors, prefix: str = "") -> ConsentStep:
         }
 
     def take(path: str | None, request: gr.Request) -> None:
-        """What was uploaded is this visitor's, and goes with them."""
+        """What was uploaded is this visitor's, and goes with them; where there is no place for them, it goes soon."""
         if path is not None:
-            visitors.of(request.session_hash).uploads.add(Path(path))
+            with suppress(Busy):
+                visitors.of(request.session_hash).uploads.add(Path(path))
 
     evidence = [phrase, permission, answer, asked, spoken]
     basis.change(reword, basis, [names, reasons, subject, attester, source, agreed, term, *evidence], **QUIET)
