@@ -102,6 +102,8 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="#1d1c1a",
         background_fill_primary="#ffffff",
         background_fill_primary_dark="#1d1c1a",
+        body_text_color_subdued="#6b645e",
+        body_text_color_subdued_dark="#a8a29e",
         block_border_color="#e7e4df",
         block_border_color_dark="#33302c",
         block_shadow="none",
@@ -118,6 +120,8 @@ def theme() -> gr.themes.Base:
         button_secondary_border_color="#d9d5cf",
         button_secondary_border_color_dark="#45413b",
         button_border_width="1px",
+        color_accent="#0f766e",
+        color_accent_soft="#f0faf8",
         slider_color="#0f766e",
         slider_color_dark="#14b8a6",
     )
