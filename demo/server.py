@@ -71,12 +71,17 @@ def close_the_network() -> None:
         setattr(processing_utils, name, refuse)
 
 
-def send_pictures_as_they_are() -> None:
-    """Take WebSocket compression out of Gradio's server: JPEG pictures would cost 1 ms each and stay as large."""
+def set_up_the_server() -> None:
+    """Settings of the web server that Gradio has no words for.
+
+    No WebSocket compression: JPEG pictures would cost 1 ms each and stay as large. At the end open tabs, which listen
+    for as long as they are open, are not waited for.
+    """
     begin = http_server.Server.__init__
 
     def plainly(self: http_server.Server, config: Config, *rest: Any, **named: Any) -> None:
         config.ws_per_message_deflate = False
+        config.timeout_graceful_shutdown = 1  # seconds
         begin(self, config, *rest, **named)
 
     http_server.Server.__init__ = plainly  # type: ignore[method-assign]
@@ -165,7 +170,7 @@ def serve(
     stop = threading.Event()
     try:
         close_the_network()
-        send_pictures_as_they_are()
+        set_up_the_server()
         gr.set_static_paths(samples.media())  # served as they lie there, without a copy
         page = build(studio, visitors, desk)
         page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=8, api_open=False)
