@@ -36,7 +36,6 @@ from detection.training.probes import probes
 from detection.training.takes import GENERATED, PARTIAL, PSEUDO, REAL, Take, load_takes
 from detection.training.train import cross_fused, held_out
 
-
 LENGTHS = (10, 60, 240)  # seconds
 
 
@@ -181,7 +180,7 @@ def robustness(data: Path, people: int) -> None:
 
 
 def speed(data: Path) -> None:
-    """Time and memory at 1280 x 720, 25 frames a second: a first file, with the loading of all models, and then more."""
+    """Time and memory at 1280 x 720, 25 frames a second: a first file with the loading of all models, then more."""
     with tempfile.TemporaryDirectory() as folder:
         # Another process makes the files, so that the memory is the detector's own.
         maker = multiprocessing.get_context("spawn").Process(target=_timed_files, args=(data, Path(folder)))
