@@ -121,16 +121,14 @@ class Builder:
             drawn = Settings(**{**settings[variant].to_dict(), "marked": marked})
             self._take(clip, number, kind, variant, frames, times, box, voice, drawn)
 
-        # What is rendered ends before the last moment of the movement: filmed frames end there too.
-        filmed, moments = segment.frames[:-1], segment.times[:-1]
         for variant in range(2):
             if wanted(REAL, variant):
-                made(REAL, variant, filmed, moments, segment.box, segment.sound)
+                made(REAL, variant, segment.frames, segment.times, segment.box, segment.sound)
         points = np.array(segment.trace.points)
         variant = int(own[1] < 0.5)
         if own[0] < 0.3 and len(points) == len(segment.frames) and wanted("blended", variant):
-            frames = blend(filmed, points[:-1], self._random(clip, number, "blended"))
-            made("blended", variant, frames, moments, segment.box, segment.sound)
+            frames = blend(segment.frames, points, self._random(clip, number, "blended"))
+            made("blended", variant, frames, segment.times, segment.box, segment.sound)
         if wanted("kinematic", 0):
             self._kinematic(clip, number, segment, self._random(clip, number, "kinematic"))
 
