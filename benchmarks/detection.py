@@ -189,12 +189,15 @@ def speed(data: Path) -> None:
         detector = Detector.from_pretrained()
         for seconds in (LENGTHS[0], *LENGTHS):
             cpu, wall = time.process_time(), time.perf_counter()
-            report = detector.examine(Path(folder) / f"{seconds}.mp4")
+            heard: list[float] = []
+            report = detector.examine(Path(folder) / f"{seconds}.mp4", lambda _, h=heard: h.append(time.perf_counter()))
+            first = heard[0] - wall
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
             print(
                 f"{seconds:4} s video: {wall:6.1f} s wall, {cpu:6.1f} CPU s ({seconds / cpu:.1f} x real time a core, "
-                f"{2 * seconds / cpu:.1f} x on two), read {report.read['seconds']:.0f} s, peak {memory:.2f} GiB",
+                f"{2 * seconds / cpu:.1f} x on two), first answer after {first:.1f} s, "
+                f"read {report.read['seconds']:.0f} s, peak {memory:.2f} GiB",
                 flush=True,
             )
 
