@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.suspects import CONDITIONS, Suspects, write
-from detection import Detector, Report
+from detection import Detector, Progress, Report
 from detection.metrics import auc, brier, by_people, ece, tpr_at_fpr
 from detection.model import Model, sigmoid
 from detection.pixels import as_tensor
@@ -190,7 +190,11 @@ def speed(data: Path) -> None:
         for seconds in (LENGTHS[0], *LENGTHS):
             cpu, wall = time.process_time(), time.perf_counter()
             heard: list[float] = []
-            report = detector.examine(Path(folder) / f"{seconds}.mp4", lambda _, h=heard: h.append(time.perf_counter()))
+
+            def tell(_: Progress, heard: list[float] = heard) -> None:
+                heard.append(time.perf_counter())
+
+            report = detector.examine(Path(folder) / f"{seconds}.mp4", tell)
             first = heard[0] - wall
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
