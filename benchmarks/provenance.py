@@ -119,16 +119,17 @@ def regions(data: bytes) -> list[tuple[str, int, int]]:
     store = manifest_store(data)
     first = data.index(store)
     length = struct.unpack_from(">I", store)[0]  # of the JUMBF superbox; what is behind it would be more padding
-    cuts = [(first, first + length, "uuid: manifest"), (first + length, first + len(store), "uuid: behind it")]
-    inner = [("uuid: padding", first + start, first + end) for start, end in padding(store)]
+    inner, place = [], 0
+    for start, end in [*padding(store), (length, len(store))]:
+        inner.append(("uuid: manifest", first + place, first + start))
+        inner.append(("uuid: padding" if start < length else "uuid: behind it", first + start, first + end))
+        place = end
     found = []
     for name, start, end in boxes(data):
-        if not start <= first < end:
+        if start <= first < end:
+            found += [("uuid: its head", start, first), *inner]
+        else:
             found.append((name, start, end))
-            continue
-        found += inner  # looked up first
-        found += [(label, a, b) for a, b, label in cuts if b > a]
-        found.append(("uuid: its head", start, first))
     return found
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from demo import texts
 
 ROOT = Path(__file__).resolve().parents[1]
+DETECTOR = ROOT / "detection" / "weights" / "detector.safetensors"
 DOCUMENTS = {  # address under documents/ -> file
     "model-card": ROOT / "MODEL_CARD.md",
     "safety": ROOT / "docs" / "safety.md",
@@ -34,6 +37,7 @@ def page(contact: str = "") -> str:
     for title, sentences in texts.ABOUT:
         items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
         parts.append(f"<section><h2>{escape(title)}</h2><ul>{items}</ul></section>")
+    parts.insert(-2, _error_rates())
     if contact:
         parts.append(f'<p class="notice note">{escape(texts.ABOUT_CONTACT.format(contact=contact))}</p>')
     links = "".join(
@@ -43,6 +47,40 @@ def page(contact: str = "") -> str:
     )
     parts.append(f'<section><h2>{escape(texts.ABOUT_MORE)}</h2><ul class="links">{links}</ul></section>')
     return f'<article class="about">{"".join(parts)}</article>'
+
+
+def _error_rates() -> str:
+    """How often the shipped detector is wrong, as its own weights file says; nothing where it says nothing."""
+    figures = detector_figures()
+    if not figures.get("people"):
+        return ""
+    rows = ""
+    for kind, label in texts.ABOUT_RATES_ROWS.items():
+        generated, authentic = figures[f"{kind}_called_generated"], figures[f"{kind}_called_authentic"]
+        cells = "".join(f"<td>{_percent(share)}</td>" for share in (generated, authentic, 1 - generated - authentic))
+        rows += f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in texts.ABOUT_RATES_HEAD)
+    intro = texts.ABOUT_RATES_INTRO.format(**figures)
+    return (
+        f'<section id="rates"><h2>{escape(texts.ABOUT_RATES_TITLE)}</h2><p>{escape(intro)}</p>'
+        f'<table class="rates"><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></section>'
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace(".", ",").replace("%", "\u00a0%") if texts.language() == "fr" else f"{share:.1%}"
+
+
+def detector_figures() -> dict[str, Any]:
+    """What the detector's training measured on people it never saw; the weights themselves are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(DETECTOR), "np") as file:
+            figures: dict[str, Any] = json.loads(file.metadata()["facts"])["figures"]
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        return {}  # the Detect page names what is wrong with the file
+    return figures
 
 
 def _picture() -> str:

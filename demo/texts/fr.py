@@ -209,8 +209,7 @@ ABOUT = [
             "Aucun filigrane trouvé ne veut pas dire authentique : on peut le détruire, et d’autres programmes n’en mettent "
             "pas.",
             "Le consentement est déclaré par qui fait la vidéo. Personne ne vérifie d’identité.",
-            "Le détecteur dit s’il est probable qu’un visage soit généré, et le dit quand il ne sait pas. Ses taux d’erreur "
-            "mesurés sont dans son document.",
+            "Le détecteur dit s’il est probable qu’un visage soit généré, et le dit quand il ne sait pas.",
         ],
     ),
     (
@@ -233,6 +232,13 @@ ABOUT = [
         ],
     ),
 ]
+ABOUT_RATES_TITLE = "Combien de fois le détecteur se trompe"
+ABOUT_RATES_INTRO = (
+    "Mesuré sur {people} personnes qu’il n’avait jamais vues, {real} prises réelles et {generated} générées d’environ "
+    "deux secondes. Il connaît ce que fait ce programme ; sur d’autres il n’a pas été assez mesuré pour rien promettre."
+)
+ABOUT_RATES_HEAD = ["dites générées", "d’apparence authentique", "sans réponse"]
+ABOUT_RATES_ROWS = {"real": "Prises réelles", "generated": "Prises générées"}
 ABOUT_CONTACT = "Questions sur cette installation : {contact}"
 ABOUT_MORE = "En savoir plus"
 DOCUMENTS = {

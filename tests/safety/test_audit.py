@@ -306,3 +306,5 @@ def test_bytes_that_no_signature_covers_are_compared_with_the_log(
     for added in (b"\0\0\0\x10freeevilevil", b"\0\0\0\x10skipevilevil"):  # C2PA does not look into these either
         copy.write_bytes(video.path.read_bytes() + added)
         assert audit(vault, copy).verdict == "altered"
+    copy.write_bytes(video.path.read_bytes().replace(b"isom", b"iso2", 1))  # a brand in the file-type box
+    assert audit(vault, copy).verdict == "altered"

@@ -1,5 +1,7 @@
 """Real, small inputs that several tests of the core share. Session-wide: they are only ever read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from skimage import data
@@ -7,6 +9,7 @@ from skimage import data
 from vasa_core.face.detector import FaceDetector
 from vasa_core.face.portrait import Portrait, prepare_portrait
 from vasa_core.face.space import FaceSpace
+from vasa_core.photo import load_photo
 from vasa_core.types import Photo
 
 
@@ -31,3 +34,10 @@ def portrait(astronaut, detector) -> Portrait:
 @pytest.fixture(scope="session")
 def space() -> FaceSpace:
     return FaceSpace.from_pretrained()
+
+
+@pytest.fixture(scope="session")
+def drawn(detector) -> Portrait:
+    """The drawn sample character: large eyes with an outline, lips together."""
+    drawing = load_photo(Path("demo/samples/rosalind.jpg"))
+    return prepare_portrait(drawing, detector.choose(drawing.pixels)[0], detector)

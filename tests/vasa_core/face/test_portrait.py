@@ -122,3 +122,12 @@ def test_beyond_the_photo_its_edge_goes_on_softly_with_its_grain():
     assert extended[MARGIN - 60 : MARGIN - 12, 300:460].mean() > 110
     beyond, known = (extended[rows, 300:460].mean(2).std() for rows in (slice(20, 80), slice(400, 460)))
     assert 0.5 * known < beyond < 1.5 * known + 3
+
+
+def test_a_picture_of_4000_pixels_gives_the_same_portrait(astronaut, portrait, detector):
+    large = cv2.resize(astronaut.pixels, (4000, 4000), interpolation=cv2.INTER_CUBIC)
+    face, _ = detector.choose(large)
+    same = prepare_portrait(Photo(large, b"", "image/png"), face, detector)
+    assert same.softness == 1.0  # what is drawn in may be as sharp as the frame
+    assert np.abs(same.landmarks[:, :2] - portrait.landmarks[:, :2]).mean() < 0.02 * portrait.face_width
+    assert same.face_width == pytest.approx(portrait.face_width, rel=0.03)

@@ -1,7 +1,6 @@
 """The inside of the mouth: what the network says, and that it fits any picture."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 
 from vasa_core.errors import WeightsError
 from vasa_core.face.geometry import rotation
-from vasa_core.face.portrait import MARGIN, prepare_portrait
-from vasa_core.photo import load_photo
+from vasa_core.face.portrait import MARGIN
 from vasa_core.render.interior import BRIGHTEST, FEATURES, LIPS, Interior, mouth_frame, shape_features
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp
@@ -90,9 +88,7 @@ def test_teeth_do_not_slide_while_the_jaw_drops(portrait, space):
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
 
 
-def test_no_fence_of_teeth_behind_narrow_lips(detector, space):
-    drawing = load_photo(Path("demo/samples/rosalind.jpg"))
-    drawn = prepare_portrait(drawing, detector.choose(drawing.pixels)[0], detector)
+def test_no_fence_of_teeth_behind_narrow_lips(drawn, space):
 
     def stripes(jaw: float, smile: float = 0) -> float:
         """Change of brightness across the middle of the mouth, steps a pixel."""

@@ -1,5 +1,4 @@
 import threading
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,8 +7,7 @@ from scipy.spatial import Delaunay
 
 from vasa_core.errors import ControlError
 from vasa_core.face.geometry import IRIS, LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, rotation
-from vasa_core.face.portrait import MARGIN, prepare_portrait
-from vasa_core.photo import load_photo
+from vasa_core.face.portrait import MARGIN
 from vasa_core.render.eyes import eyes_of
 from vasa_core.render.mesh import MAX_SLOPE, build_sheet, limit_slope
 from vasa_core.render.renderer import BELOW_LIP, LEAST_LINK, LiveRenderer, frame_count, resample
@@ -202,9 +200,7 @@ def test_two_threads_draw_the_same_frames(renderer, code):
     assert all(np.array_equal(a, b) for frames in got.values() for a, b in zip(frames, wanted, strict=True))
 
 
-def test_drawn_eyes_shut_without_slivers_of_white(detector, space, code):
-    drawing = load_photo(Path("demo/samples/rosalind.jpg"))
-    drawn = prepare_portrait(drawing, detector.choose(drawing.pixels)[0], detector)
+def test_drawn_eyes_shut_without_slivers_of_white(drawn, space, code):
     renderer = LiveRenderer(drawn, space)
     assert all(eye.large for eye in eyes_of(drawn))
 
