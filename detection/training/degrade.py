@@ -20,6 +20,7 @@ from safety.video_mark import VideoMark
 from safety.watermark import rgb_to_i420
 
 ROOM = 1.75  # side of the framed square in face sizes
+LONGEST = 2.1  # seconds of a take: rendered and filmed frames do not end at the same moment by themselves
 CODECS = {  # name -> encoder, decoder, quality range, probability
     "h264": ("libx264", "h264", (18, 36), 0.72),
     "hevc": ("libx265", "hevc", (20, 36), 0.16),
@@ -96,8 +97,8 @@ def frame_around(frames: Iterable[np.ndarray], box: tuple[float, float, float], 
 
 
 def retime(frames: Sequence[np.ndarray], times: np.ndarray, rate: float) -> list[np.ndarray]:
-    """Frames at `rate` a second: the one shown at each moment. times: (N,) seconds."""
-    wanted = np.arange(times[0], times[-1] + 1e-6, 1 / rate)
+    """Frames at `rate` a second, LONGEST seconds at most: the one shown at each moment. times: (N,) seconds."""
+    wanted = np.arange(times[0], min(times[-1], times[0] + LONGEST) + 1e-6, 1 / rate)
     return [frames[i] for i in np.clip(np.searchsorted(times, wanted + 1e-4) - 1, 0, len(frames) - 1)]
 
 

@@ -34,8 +34,9 @@ from vasa_core.errors import WeightsError
 from vasa_core.weights import read_weights, write_weights
 
 FALSE_ALARMS = 0.01  # share of real takes that may be called generated
-FUSION = (0.0, 0.2, 1.0, 0.1, 0.1)  # bias, and weights of the branches' logits, before anything is learned
-FUSION_RIDGE = 100.0
+# Bias, and how much each branch's log-odds count. Fixed: forty people of four groups of sources are too few to learn
+# how far a branch is to be trusted on people of a fifth (docs/detection.md).
+FUSION = [0.0, 0.2, 1.0, 0.1, 0.1]
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
 
 
@@ -84,7 +85,7 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
 
 
 def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Branch calibrations and fusion weights from held-out rows of real and wholly generated takes."""
+    """Branch calibrations from held-out rows of real and wholly generated takes, and the fusion."""
     shown = [r for r in rows if r["take"].kind in ("real", *GENERATED)]
     y = np.array([r["take"].fake for r in shown])
     weight = _balanced(shown)
@@ -96,28 +97,14 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     heard = [r for r in shown if r["sync"] is not None]
     sync = logistic(np.array([r["sync"] for r in heard]), np.array([r["take"].fake for r in heard]), _balanced(heard))
     branch["sync"] = (1.0, 0.0)
-
-    def logits(row: dict[str, Any]) -> list[float]:
-        out = [row[n] for n in PICTURE_BRANCHES]
-        return out if row["sync"] is None else [*out, float(sync[0] + row["sync"] @ sync[1:])]
-
-    silent = fusion(np.array([logits(r)[:3] for r in shown]), y, weight)
-    full = fusion(np.array([logits(r) for r in heard]), np.array([r["take"].fake for r in heard]), _balanced(heard))
     return {
         "branch": branch,
         "sync": sync.tolist(),
         "fusion": {
-            "silent": silent.tolist(),
-            "full": full.tolist(),
+            "silent": FUSION[:4],
+            "full": FUSION,
         },
     }
-
-
-def fusion(logits: np.ndarray, fake: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Bias and weights (1 + B,) of branch logits (N, 3 or 4), near FUSION: forty people of four groups of sources are
-    too few to learn how far each branch is to be trusted on people of a fifth."""
-    prior = np.array(FUSION[: 1 + logits.shape[1]])
-    return logistic(logits, fake, weight, ridge=FUSION_RIDGE, prior=prior)
 
 
 def fused(row: dict[str, Any], facts: dict[str, Any]) -> float:
