@@ -148,7 +148,7 @@ def test_a_forged_receipt_is_neither_read_nor_removed(intruder: Intruder, forged
 
 
 def test_no_answer_ever_holds_a_traceback(app: App, loaded: Intruder) -> None:
-    kinds = ([], ["nonsense"] * 40, [{"path": None}])
+    kinds: tuple[list[Any], ...] = ([], ["nonsense"] * 40, [{"path": None}])
     tries = [
         (entry["api_name"], data * len(entry["inputs"]) if data == kinds[2] else data)
         for entry in loaded.config["dependencies"]
@@ -156,7 +156,7 @@ def test_no_answer_ever_holds_a_traceback(app: App, loaded: Intruder) -> None:
         if entry["inputs"] or not entry["api_name"].startswith("pick")  # takes nothing: whatever comes is a wish
     ]
     with ThreadPoolExecutor(8) as crowd:
-        answers = crowd.map(lambda one: loaded.join(*one, secrets.token_hex(6)), tries)
+        answers = crowd.map(lambda one: loaded.join(one[0], one[1], secrets.token_hex(6)), tries)
         assert not any("Traceback" in answer for answer in answers)
     assert loaded.http.get("").status_code == 200
 
