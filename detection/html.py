@@ -56,7 +56,7 @@ word-break:normal}
 
 def document(report: Report, language: str = "en") -> str:
     """The report as one HTML file that needs nothing else."""
-    title = f"{words.LABELS[language]['title']}: {report.file}"
+    title = f"{words.LABELS[language]['title']}{words.COLON[language]} {report.file}"
     pick = (
         f'<section><p class="soft">{escape(words.LABELS[language]["video"])}</p>'
         '<input type="file" accept="video/*" onchange="var v=this.parentNode.querySelector(\'video\');'
@@ -147,7 +147,8 @@ def _face(face: FaceReport, report: Report, language: str) -> str:
     verdict = words.VERDICTS[language][face.verdict]
     if face.probability is not None:
         verdict += f", {face.probability:.0%}"
-    out = f'<section class="{face.verdict}"><h2>{name}: {escape(verdict)}</h2><p class="soft">{facts}</p>'
+    title = f"{name}{words.COLON[language]} {escape(verdict)}"
+    out = f'<section class="{face.verdict}"><h2>{title}</h2><p class="soft">{facts}</p>'
     if face.status != "scored":
         why = "".join(f"<li>{escape(words.reason(r, language))}</li>" for r in face.reasons)
         return f"{out}<ul>{why}</ul></section>"
@@ -248,7 +249,9 @@ def _unread(report: Report, language: str) -> str:
     if report.read.get("cuts"):
         lines.append(t["cuts"].format(times=", ".join(f"{c:.1f}" for c in report.read["cuts"][:12])))
     skipped = [f for f in report.faces if f.status != "scored"]
-    lines += [f"{t['face'].format(number=f.number)}: {words.reason(r, language)}" for f in skipped for r in f.reasons]
+    for face in skipped:
+        name = t["face"].format(number=face.number) + words.COLON[language]
+        lines += [f"{name} {words.reason(r, language)}" for r in face.reasons]
     body = "".join(f"<li>{escape(line)}</li>" for line in lines)
     done = escape(t["done"].format(seconds=report.seconds))
     return f'<section><h2>{escape(t["missing_title"])}</h2><ul>{body}</ul><p class="soft">{done}</p></section>'

@@ -156,6 +156,8 @@ def false_alarms(figures: dict[str, Any]) -> str:
     return f"{share:.1%}" if share > 0 else f"< {1 / count:.1%}"
 
 
+COLON = {"en": ":", "fr": "\u00a0:"}  # French puts a space before it
+
 LABELS = {
     "en": {
         "title": "Detector report",
