@@ -26,8 +26,9 @@ def untouched(field: gr.Image) -> gr.Image:
     """Let an image field hand its file over as it is.
 
     The stock field decodes the file before our code sees it: it drops what provenance needs, ignores EXIF orientation,
-    and answers a damaged file with a message that names nothing. (Done on the instance, since Gradio writes a stub file
-    beside the source of every subclass.)
+    and answers a damaged file with a message that names nothing. Done on the instance, since Gradio writes a stub file
+    beside the source of every subclass; so handlers may give the field a value, but no other property: Gradio answers
+    those with a new instance.
     """
 
     def preprocess(payload: Any) -> str | None:
@@ -47,26 +48,28 @@ class PhotoStep:
         self.studio, self.visitors = studio, visitors
         self._hint = cards.hint(texts.PHOTO_HINT.format(megabytes=UPLOAD_MEGABYTES))
         gr.HTML(cards.heading(number, texts.PHOTO_STEP))
-        self.photo = untouched(
-            gr.Image(
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "webcam", "clipboard"],
-                label=texts.PHOTO_LABEL,
-                show_label=False,
-                placeholder=texts.PHOTO_DROP,
-                height=260,
-                buttons=[],
-                elem_id=f"{prefix}photo",
+        # Shown and hidden by what is around it: an update of the field itself would make a stock field of it.
+        with gr.Column(min_width=0) as self.around:
+            self.photo = untouched(
+                gr.Image(
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "webcam", "clipboard"],
+                    label=texts.PHOTO_LABEL,
+                    show_label=False,
+                    placeholder=texts.PHOTO_DROP,
+                    height=260,
+                    buttons=[],
+                    elem_id=f"{prefix}photo",
+                )
             )
-        )
         self.card = gr.HTML(visible=False, elem_id=f"{prefix}photo-card")
         self.faces = gr.Radio([], label=texts.FACE_CHOICE, visible=False, elem_id=f"{prefix}faces")
         self.again = gr.Button(
             texts.PHOTO_CHANGE, size="sm", visible=False, elem_id=f"{prefix}photo-again", elem_classes="quiet"
         )
         self.notice = gr.HTML(self._hint, elem_id=f"{prefix}photo-notice")
-        self.widgets = [self.photo, self.card, self.faces, self.again, self.notice]
+        self.widgets = [self.around, self.photo, self.card, self.faces, self.again, self.notice]
         self.photo.input(self.take_photo, self.photo, self.widgets, **READS)
         self.faces.input(self.choose_face, self.faces, self.widgets, **READS)
         self.again.click(self.drop_photo, None, self.widgets, **QUIET)
@@ -128,7 +131,8 @@ class PhotoStep:
             for place in range(len(check.faces))
         ]
         return {
-            self.photo: gr.Image(visible=False, value=None),
+            self.around: gr.Column(visible=False),
+            self.photo: None,
             self.card: gr.HTML(cards.photo_card(check), visible=True),
             self.faces: gr.Radio(names, value=check.index, visible=len(names) > 1),
             self.again: gr.Button(visible=True),
@@ -137,7 +141,8 @@ class PhotoStep:
 
     def _none(self, message: str) -> dict[Any, Any]:
         return {
-            self.photo: gr.Image(visible=True, value=None),
+            self.around: gr.Column(visible=True),
+            self.photo: None,
             self.card: gr.HTML("", visible=False),
             self.faces: gr.Radio(visible=False),
             self.again: gr.Button(visible=False),
