@@ -83,10 +83,10 @@ def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:
     explained = np.linalg.solve(normal, basis.transpose(0, 2, 1) @ change)  # (B, 3, N): gain, shifts
     left = change - basis @ explained
     slowly = gaussian_filter1d(left, SLOW, axis=2)
-    texture = np.stack([patches.cut(mean)[k][patches.inside[k] > 0].std() for k in range(len(count))])
+    texture = np.array([own[skin > 0].std() for own, skin in zip(basis[..., 0], patches.inside, strict=True)])
 
     def size(part: np.ndarray) -> np.ndarray:
-        return 0.5 * np.log((part**2).mean(2).sum(1) / count + 1e-7)
+        return 0.5 * np.log(np.einsum("bpn,bpn->b", part, part) / (part.shape[2] * count) + 1e-7)
 
     slow, fast, detail = size(slowly), size(left - slowly), 0.5 * np.log(texture**2 + 1e-7)
     gain = gaussian_filter1d(explained[:, 0], SLOW, axis=1)  # (B, N)
