@@ -74,7 +74,10 @@ def said_facts(facts: dict[str, Any] | None) -> dict[str, Any] | None:
     """What an audit found (`AuditReport.to_dict`), its sentences in the language being spoken."""
     if not facts:
         return facts
-    return facts | {"contradictions": [said(text) for text in facts["contradictions"]], "summary": said(facts["summary"])}
+    return facts | {
+        "contradictions": [said(text) for text in facts["contradictions"]],
+        "summary": said(facts["summary"]),
+    }
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,9 @@ PHRASE_SPOKEN_HINT = (
     "and the record says so: this program does not check what is said in it, as it checks typed words."
 )
 DOCUMENT = "Or add the document itself"
-DOCUMENT_HINT = "Up to {megabytes} MB. Only a salted hash of it is kept: show the document later, and it can be checked."
+DOCUMENT_HINT = (
+    "Up to {megabytes} MB. Only a salted hash of it is kept: show the document later, and it can be checked."
+)
 TERMS_TITLE = "What you agree to"
 STATEMENT_BEFORE = "Choose above what entitles you to make this video."
 CONSENT_TERM = "The record is good for one year and only for this photo with this recording. You can withdraw it."

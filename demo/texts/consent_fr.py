@@ -1,6 +1,8 @@
 """Ce que disent l’étape du consentement et le retrait, en français : mêmes noms que dans `consent_en.py`."""
 
-CONSENT_INTRO = "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
+CONSENT_INTRO = (
+    "Qui est-ce, et de quel droit le faites-vous parler ? Votre réponse est signée et scellée dans la vidéo."
+)
 BASIS = {
     "self": "C’est moi",
     "written-consent": "J’ai son autorisation",
@@ -31,13 +33,17 @@ DOCUMENT = "Ou ajoutez le document lui-même"
 DOCUMENT_HINT = "{megabytes} Mo au plus. Seule une empreinte salée en est gardée : en montrant plus tard le document, on pourra la vérifier."
 TERMS_TITLE = "Ce que vous acceptez"
 STATEMENT_BEFORE = "Choisissez ci-dessus ce qui vous autorise à faire cette vidéo."
-CONSENT_TERM = "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
+CONSENT_TERM = (
+    "Le consentement vaut un an, et seulement pour cette photo avec cet enregistrement. Vous pouvez le retirer."
+)
 MISSING_BASIS = "Dites ce qui vous autorise à faire cette vidéo (étape 3) : c’est vous, vous avez l’autorisation, ou personne n’est lésé."
 MISSING_FIELD = "Remplissez « {field} » (étape 3)."
 MISSING_PHRASE = "Tapez ou dites les mots que l’étape 3 vous montre, ou demandez-y d’autres mots."
 MISSING_PERMISSION = "Dites où l’autorisation est écrite, ou ajoutez le document (étape 3)."
 EMPTY_DOCUMENT = "Le document est vide. Ajoutez l’autorisation écrite elle-même."
-MISSING_STATEMENT = "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
+MISSING_STATEMENT = (
+    "Confirmez la déclaration à la fin de l’étape 3. Sans consentement, aucune vidéo ne peut être faite."
+)
 
 # Sur quoi repose un consentement, tel que Vérifier le montre --------------------------------------------------------
 BASES = {

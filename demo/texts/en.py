@@ -142,7 +142,9 @@ SAMPLE_USE = "Use this photo and voice"
 SAMPLE_USED = "The sample’s photo and voice are loaded. Answer step 3, then press Create video."
 
 SPECIMENS_TITLE = "Or try one of these"
-SPECIMENS_HINT = "A video made here by this program, two copies that somebody changed, and a real photograph that was filmed."
+SPECIMENS_HINT = (
+    "A video made here by this program, two copies that somebody changed, and a real photograph that was filmed."
+)
 SPECIMENS_WAIT = "The first time the video is made here and now, which takes some seconds."
 SPECIMENS = {
     "own": "Own video",

@@ -4,7 +4,9 @@ from demo.texts.consent_fr import *  # noqa: F403
 
 NAME = "Candor"
 TAGLINE = "Une photo et une voix deviennent une vidéo parlante qui dit ce qu’elle est."
-FOOTER = "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
+FOOTER = (
+    "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
+)
 LANGUAGE = "Langue"
 WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
 DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
@@ -137,7 +139,9 @@ SAMPLE_USE = "Utiliser cette photo et cette voix"
 SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l’étape 3, puis Créer la vidéo."
 
 SPECIMENS_TITLE = "Ou essayez l’un de ceux-ci"
-SPECIMENS_HINT = "Une vidéo faite ici par ce programme, deux copies que quelqu’un a changées, et une vraie photographie filmée."
+SPECIMENS_HINT = (
+    "Une vidéo faite ici par ce programme, deux copies que quelqu’un a changées, et une vraie photographie filmée."
+)
 SPECIMENS_WAIT = "La première fois, la vidéo est faite ici même, ce qui prend quelques secondes."
 SPECIMENS = {
     "own": "Vidéo faite ici",
@@ -254,7 +258,9 @@ DOCUMENTS = {
 
 # Verify -------------------------------------------------------------------------------------------------------------
 VERIFY_TAB = "Vérifier"
-VERIFY_INTRO = "Déposez une vidéo ou une image. Candor lit ce qu’elle dit d’elle-même, et si ces témoignages concordent."
+VERIFY_INTRO = (
+    "Déposez une vidéo ou une image. Candor lit ce qu’elle dit d’elle-même, et si ces témoignages concordent."
+)
 VERIFY_LABEL = "Vidéo ou image à vérifier"
 VERIFY_PRIVATE = "Le fichier est lu tel quel, {megabytes} Mo au plus, et effacé quand vous partez."
 VERIFY_EMPTY_TITLE = "Le rapport apparaîtra ici"
@@ -352,8 +358,12 @@ DETECT_LABEL = "Vidéo à examiner"
 DETECT_PRIVATE = "Le fichier est examiné tel quel, jusqu’à {megabytes} Mo, et supprimé quand vous partez. Rien n’est envoyé ailleurs."
 DETECT_SAVE = "Enregistrer le rapport"
 DETECT_EMPTY_TITLE = "Le rapport apparaît ici"
-DETECT_EMPTY_TEXT = "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
+DETECT_EMPTY_TEXT = (
+    "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
+)
 DETECT_WAIT_TITLE = "Examen des visages"
-DETECT_WAIT_TEXT = "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
+DETECT_WAIT_TEXT = (
+    "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
+)
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
 DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."
