@@ -164,6 +164,7 @@ def test_the_socket_takes_sound_and_gives_pictures(
         assert frames == sorted(frames)
         assert place.session.controls.emotion == {"happy": 0.8}
     wait_for(lambda: place.show is None)
+    wait_for(lambda: place.session.heard == len(voice))
     with client.websocket_connect(f"/live?ticket={place.ticket}", headers=OWN) as socket:  # the line broke: once more
         assert json.loads(socket.receive_text())["ready"] == len(voice)
         socket.send_text(json.dumps({"stop": True}))
