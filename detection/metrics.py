@@ -58,29 +58,16 @@ def by_people(
     return (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))) if values else (float("nan"),) * 2
 
 
-def logistic(
-    x: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None = None,
-    ridge: float = 1.0,
-    prior: np.ndarray | None = None,
-) -> np.ndarray:
-    """Bias and weights (1 + F,) of L2-regularised logistic regression by Newton's method. x: (N, F), y: bool (N,).
-
-    prior: bias and weights (1 + F,) that the ridge draws to, the bias too; without one, to 0, and the bias is free.
-    """
+def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, ridge: float = 1.0) -> np.ndarray:
+    """Bias and weights (1 + F,) of L2-regularised logistic regression by Newton's method. x: (N, F), y: bool (N,)."""
     design = np.column_stack([np.ones(len(x)), x])
     weight = np.ones(len(x)) if weight is None else weight
     beta = np.zeros(design.shape[1])
     penalty = np.eye(len(beta)) * ridge
-    if prior is None:
-        penalty[0, 0] = 1e-6
-    else:
-        beta = prior.astype(float)
-    aim = beta.copy()
+    penalty[0, 0] = 1e-6
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        gradient = design.T @ (weight * (p - y)) + penalty @ (beta - aim)
+        gradient = design.T @ (weight * (p - y)) + penalty @ beta
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
         beta -= step
