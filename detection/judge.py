@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from detection.crops import CROP
-from detection.evidence import LEAST, LEAST_PICTURES, Window
+from detection.evidence import HOP, LEAST, LEAST_PICTURES, Window
 from detection.faces import Trace
 from detection.model import PICTURE_BRANCHES, Model, Scores, sigmoid
 from detection.report import Branch, FaceReport, Reason, Report, Segment, Shot, WindowResult
@@ -235,12 +235,12 @@ def _branches(
 
 
 def _segments(face: FaceReport, model: Model) -> list[Segment]:
-    """Runs of windows beyond the threshold."""
+    """Runs of windows beyond the threshold; a hop may lie between two, where one piece of the video ends."""
     limit = float(sigmoid(model.generated))
     out: list[Segment] = []
     run: list[WindowResult] = []
     for window in [*face.windows, None]:
-        if window is not None and window.probability >= limit and (not run or window.start <= run[-1].end):
+        if window is not None and window.probability >= limit and (not run or window.start <= run[-1].end + HOP):
             run.append(window)
             continue
         if len(run) >= min(LEAST_RUN, len(face.windows)):
