@@ -14,6 +14,7 @@ from vasa_core.errors import WeightsError
 from vasa_core.motion.articulation import ARTICULATORS, Closing, closure
 from vasa_core.motion.encoder import AHEAD, LOOK_AHEAD, MOMENTS, STEM_BEFORE, Heard, SpeechEncoder, mels_between
 from vasa_core.motion.generator import load_viseme_net
+from vasa_core.motion.incremental import Past
 from vasa_core.motion.listening import LOUDNESS_FRAME, RunningLoudness, RunningProsody
 from vasa_core.motion.prosody import FRAME, Prosody, analyse
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES, VisemeNet, log_mel, normalise_loudness
@@ -204,7 +205,7 @@ class SpeechStream:
         self._raw = np.zeros(0, np.float32)  # samples that do not fill a frame of loudness yet
         self._sound = np.zeros(0, np.float32)  # normalised samples from frame `_begin` on
         self._begin = self._done = 0  # frames of motion
-        self._past: list[torch.Tensor] | None = None
+        self._past: list[Past] | None = None
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """float32 (n,) at 16 kHz, any n -> float32 (frames, dim)."""
