@@ -30,10 +30,11 @@ from benchmarks.suspects import CONDITIONS, Suspects, write
 from detection import Detector, Progress, Report
 from detection.metrics import auc, brier, by_people, ece, tpr_at_fpr
 from detection.model import Model, sigmoid
+from detection.motion import liveliness
 from detection.pixels import as_tensor
 from detection.training.degrade import Settings, transcode
 from detection.training.probes import probes
-from detection.training.takes import GENERATED, PARTIAL, PSEUDO, REAL, Take, load_takes
+from detection.training.takes import FILMED, GENERATED, PARTIAL, PSEUDO, REAL, Take, load_takes
 from detection.training.train import cross_fused, held_out
 
 LENGTHS = (10, 60, 240)  # seconds
@@ -66,6 +67,15 @@ def heldout(folder: Path) -> None:
         if (kinds[chosen] == kind).any():
             count = int((kinds[chosen] == kind).sum())
             print(f"{kind:10} n {count:3}   AUC {auc(scores[chosen], fake[chosen]):.3f}")
+    print("\nby look")
+    looks = np.array([t.facts.get("look", "none") for t in takes])
+    for look in np.unique(looks[own]):
+        chosen = own & (looks == look)
+        called = [(scores[chosen & (fake == kind)] >= model.generated).mean() for kind in (False, True)]
+        print(
+            f"{look:10} n {int(chosen.sum()):3}   AUC {auc(scores[chosen], fake[chosen]):.3f}   "
+            f"called generated: real {called[0]:.1%}, generated {called[1]:.1%}"
+        )
     print("\nby source group, which the answering member never saw")
     folds = np.array([t.fold for t in takes])
     for fold in np.unique(folds):
@@ -81,6 +91,9 @@ def heldout(folder: Path) -> None:
     if len(np.unique(fake[heard])) == 2:
         column = np.array([model.sync_logit(r["sync"]) if r["sync"] is not None else np.nan for r in rows])
         print(f"{'sync':10} AUC {auc(column[heard], fake[heard]):.3f} (n {int(heard.sum())})")
+    photos = [float(np.median(liveliness(t.motion))) < model.still for t in load_takes(folder) if t.kind == FILMED]
+    if photos:
+        print(f"\nfilmed photos told from faces that move: {sum(photos)} of {len(photos)}")
     print("\nmean probability of the four cells")
     marked = np.array([bool(t.facts.get("marked")) for t in takes])
     for label, cell in (("real", ~fake), ("generated", fake)):
@@ -214,7 +227,7 @@ def _timed_files(data: Path, folder: Path) -> None:
 
 def _scored(folder: Path) -> tuple[list[Take], list[dict[str, Any]], np.ndarray]:
     """Takes, what the members that never saw them say, and fused log-odds by a fusion of the other folds."""
-    takes = load_takes(folder)
+    takes = [t for t in load_takes(folder) if t.kind != FILMED]
     rows = held_out(takes, list(Model.from_pretrained().members))
     return takes, rows, cross_fused(rows)
 

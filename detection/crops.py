@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial import Delaunay
 
 from vasa_core.face.geometry import CHIN, FACE_POINTS, FOREHEAD, LEFT_EDGE, OVAL, RIGHT_EDGE
@@ -31,14 +32,13 @@ class Canonical:
     """A frontal average face: what is laid flat is laid onto it.
 
     template: float32 (478, 3), rest face in face widths, as `vasa_core.face.space.FaceSpace.template`.
-    corners:  int32 (MAP, MAP, 3), landmarks of the triangle around each pixel; weights: float32, their weights.
+    mixing:   float32 (pixels on the face, 478) sparse, where each of them lies as a mean of landmarks.
     inside:   bool (MAP, MAP), the pixels that lie on the face.
     places:   float32 (468, 2), x and y of the landmarks on the map.
     """
 
     template: np.ndarray
-    corners: np.ndarray
-    weights: np.ndarray
+    mixing: csr_array
     inside: np.ndarray
     places: np.ndarray
 
@@ -56,13 +56,15 @@ class Canonical:
         inside = found >= 0
         transform = mesh.transform[found]
         two = np.einsum("nij,nj->ni", transform[:, :2], pixels - transform[:, 2])
-        weights = np.concatenate([two, 1 - two.sum(1, keepdims=True)], 1) * inside[:, None]
-        corners = np.where(inside[:, None], mesh.simplices[found], 0)
-        shape = (MAP, MAP, 3)
+        weights = np.concatenate([two, 1 - two.sum(1, keepdims=True)], 1)[inside]  # (F, 3)
+        corners = mesh.simplices[found[inside]]
+        rows = np.repeat(np.arange(len(weights)), 3)
+        mixing = csr_array(
+            (weights.ravel().astype(np.float32), (rows, corners.ravel())), shape=(len(weights), len(template))
+        )
         return cls(
             template.astype(np.float32),
-            corners.reshape(shape).astype(np.int32),
-            weights.reshape(shape).astype(np.float32),
+            mixing,
             inside.reshape(MAP, MAP),
             flat.astype(np.float32),
         )
@@ -119,26 +121,28 @@ def upright_square(points: np.ndarray, size: int) -> np.ndarray:
 def unwrap(luma: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The skin laid flat, uint8 (MAP, MAP). luma: uint8 (H, W).  points: (478, >= 2) in its pixels."""
     face = canonical()
-    where = np.einsum("ijk,ijkc->ijc", face.weights, points[face.corners, :2].astype(np.float32))
+    where = face.mixing @ points[:, :2].astype(np.float32)  # (pixels on the face, 2)
     span = float(np.ptp(points[:FACE_POINTS, 0])) / MAP
     if span > 2.0:
         factor = 1 / (span / 1.5)
         size = (max(1, round(luma.shape[1] * factor)), max(1, round(luma.shape[0] * factor)))
         where = (where * (np.array(size) / luma.shape[1::-1])).astype(np.float32)
         luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-    x, y = np.ascontiguousarray(where[..., 0]), np.ascontiguousarray(where[..., 1])
-    flat = cv2.remap(luma, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.where(face.inside, flat, 0)
+    x, y = np.ascontiguousarray(where.T)
+    flat = np.zeros((MAP, MAP), np.uint8)
+    seen = cv2.remap(luma, x[None], y[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flat[face.inside] = seen[0]
+    return flat
 
 
-def around(luma: np.ndarray, points: np.ndarray, room: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+def around(picture: np.ndarray, points: np.ndarray, room: float = 0.12) -> tuple[np.ndarray, np.ndarray]:
     """The part of a picture that holds the face, and the points in it, so that the rest need not be resized."""
     flat = points[:FACE_POINTS, :2]
     low, high = flat.min(0), flat.max(0)
     pad = (high - low).max() * room / 2
     left, top = np.maximum(np.floor(low - pad), 0).astype(int)
     right, bottom = np.ceil(high + pad).astype(int)
-    right, bottom = min(max(right, left + 2), luma.shape[1]), min(max(bottom, top + 2), luma.shape[0])
+    right, bottom = min(max(right, left + 2), picture.shape[1]), min(max(bottom, top + 2), picture.shape[0])
     left, top = min(left, right - 2), min(top, bottom - 2)
     moved = points[:, :2] - np.array([left, top], points.dtype)
-    return luma[max(top, 0) : bottom, max(left, 0) : right], moved
+    return picture[max(top, 0) : bottom, max(left, 0) : right], moved

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection.faces import Trace
-from detection.light import light_features
+from detection.light import light_features, smoothed
 from detection.motion import head_frame, motion_features
 from detection.skin import skin_maps
 
@@ -15,7 +15,7 @@ WINDOW = 2.0  # seconds
 HOP = 1.0
 LEAST = 1.7  # seconds of face that make a window
 LEAST_PICTURES = 16  # in a window; below about 9 a second movement cannot be judged
-CROPS = 6  # per window
+CROPS = 4  # per window
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def gather(trace: Trace, hop: float = HOP) -> tuple[list[Window], Lips | None]:
     points = np.array(trace.points)
     clock, channels, trembling = head_frame(times, points)
     flat, crop_times = np.array(trace.flat), np.array(trace.crop_times)
+    scales = smoothed(flat)
     windows = []
     length = min(WINDOW, trace.seconds)
     count = 1 + max(0, int((trace.seconds - length + 0.05) / hop))
@@ -69,7 +70,7 @@ def gather(trace: Trace, hop: float = HOP) -> tuple[list[Window], Lips | None]:
                 float(end),
                 np.stack([trace.crops[i] for i in chosen]),
                 skin_maps(flat[inside]).astype(np.float16),
-                light_features(flat[inside], points[inside]),
+                light_features(scales[:, inside], points[inside]),
                 motion_features(channels[beats], trembling[beats]),
                 tuple(int(i) for i in chosen),
             )

@@ -111,10 +111,9 @@ class Tracker:
                 done += [self._end(f) for f in live]
                 live, searched = [], -1e9
             before = small
-            luma = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
             kept = []
             for follower in live:
-                if self._step(follower, picture, luma):
+                if self._step(follower, picture):
                     kept.append(follower)
                 else:
                     done.append(self._end(follower))
@@ -123,39 +122,39 @@ class Tracker:
             wait = config.search_every if live else config.retry_after
             if known is not None:
                 if not live and not done:
-                    live = [f for f in [self._begin(known, picture, luma)] if f is not None]
+                    live = [f for f in [self._begin(known, picture)] if f is not None]
             elif picture.time - searched >= wait and len(live) < config.most_faces:
                 searched = picture.time
-                live += self._newcomers(picture, luma, live)
+                live += self._newcomers(picture, live)
         done += [self._end(f) for f in live]
         return sorted((t for t in done if t.times), key=lambda t: t.number)
 
     # -- one face
 
-    def _newcomers(self, picture: Picture, luma: np.ndarray, live: list[_Follower]) -> list[_Follower]:
+    def _newcomers(self, picture: Picture, live: list[_Follower]) -> list[_Follower]:
         found: list[_Follower] = []
-        for face in self._detector.find(picture.pixels):
+        for face in self._detector.find(picture.pixels, [other.last for other in live]):
             if len(live) + len(found) >= self.config.most_faces:
                 break
             points = face.landmarks.astype(np.float64)
             known = any(_overlap(points, other.last) >= self.config.same for other in [*live, *found])
             if known or np.ptp(points[:FACE_POINTS, 0]) < self.config.least_width:
                 continue
-            follower = self._begin(points, picture, luma)
+            follower = self._begin(points, picture)
             if follower is not None:
                 found.append(follower)
         return found
 
-    def _begin(self, points: np.ndarray, picture: Picture, luma: np.ndarray) -> _Follower | None:
+    def _begin(self, points: np.ndarray, picture: Picture) -> _Follower | None:
         """A new follower of the face at `points` (478, 3), None when the mesh does not see it there."""
         follower = _Follower(Trace(self._count), self._mesh(), self._square(points), points, picture.time)
         self._count += 1
-        if self._step(follower, picture, luma) and follower.trace.times:
+        if self._step(follower, picture) and follower.trace.times:
             return follower
         self._end(follower)
         return None
 
-    def _step(self, follower: _Follower, picture: Picture, luma: np.ndarray) -> bool:
+    def _step(self, follower: _Follower, picture: Picture) -> bool:
         """Look for the face in the next picture; False when the track has ended."""
         points = _mesh_points(follower.mesh, picture.pixels, follower.region, self.config.region_pixels)
         if points is None:
@@ -175,8 +174,8 @@ class Tracker:
         trace.times.append(picture.time)
         trace.points.append(points.astype(np.float32))
         trace.width.append(float(np.linalg.norm(points[454, :2] - points[234, :2])) / picture.shrink)
-        near, local = around(luma, points)
-        trace.flat.append(unwrap(near, local))
+        near, local = around(picture.pixels, points)
+        trace.flat.append(unwrap(cv2.cvtColor(near, cv2.COLOR_RGB2GRAY), local))
         if not trace.crop_times or picture.time - trace.crop_times[-1] >= self.config.crop_every - 1e-3:
             image, back = crop(picture.pixels, points)
             trace.crops.append(image)

@@ -98,9 +98,16 @@ def gates(sightings: list[Sighting], model: Model) -> list[Reason]:
         out.append(Reason("too_short", {"seconds": best.seconds, "least": LEAST}))
     if scored and float(np.median([s.detail for s in scored])) < LEAST_DETAIL:
         out.append(Reason("blurred"))
-    if scored and not out and float(np.mean(np.concatenate([s.scores.strange for s in scored if s.scores]))) > 1:
+    if scored and float(np.median(_all(scored, "lively"))) < model.still:
+        out.append(Reason("still"))
+    if scored and not out and float(np.mean(_all(scored, "strange"))) > 1:
         out.append(Reason("strange"))
     return out
+
+
+def _all(sightings: list[Sighting], name: str) -> np.ndarray:
+    """A figure of `Scores` in all windows of these sightings, (N,)."""
+    return np.concatenate([getattr(s.scores, name) for s in sightings if s.scores is not None])
 
 
 def group(sightings: list[Sighting]) -> list[list[Sighting]]:
@@ -169,14 +176,14 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
     width = float(np.median([s.width for s in sightings]))
     reasons = gates(sightings, model)
     scored = [s for s in sightings if s.scores is not None]
-    strange = float(np.mean(np.concatenate([s.scores.strange for s in scored if s.scores]))) if scored else None
+    strange = float(np.mean(_all(scored, "strange"))) if scored else None
     if reasons:
         return FaceReport(
             number, spans, width, "cannot_tell", "cannot_tell", None, None, None, tuple(reasons), (), (), strange
         )
     all_scores = [s.scores for s in scored if s.scores is not None]
-    said = np.stack([np.concatenate([getattr(s, name) for s in all_scores]) for name in PICTURE_BRANCHES])  # (3, N)
-    spread = np.concatenate([s.spread for s in all_scores])  # (N, 3)
+    said = np.stack([_all(scored, name) for name in PICTURE_BRANCHES])  # (3, N)
+    spread = _all(scored, "spread")  # (N, 3)
     means = said.mean(1)
     vectors = [s.sync for s in all_scores if s.sync is not None]
     vector = np.mean(vectors, axis=0) if vectors else None

@@ -22,7 +22,7 @@ PATCH = 12  # pixels
 SCALES = (0.8, 2.0, 1.3)  # pixels, sigma of the smoothing before patches are compared
 SLOW = 3.0  # frames, sigma of what counts as slow
 FEATURES = 24 * len(SCALES) + 6
-_DAMPING = np.array([1e-3, 1e-4, 1e-4])  # of gain and shifts, against patches without texture
+_DAMPING = np.array([1e-3, 1e-4, 1e-4], np.float32)  # of gain and shifts, against patches without texture
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,22 @@ def _patches() -> _Patches:
     return _Patches(rows, columns, face[rows, columns].astype(np.float32), centres)
 
 
-def light_features(flat: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """float32 (FEATURES,) of one window.
-
-    flat: uint8 (N, MAP, MAP) of consecutive frames, N >= 8.   points: (N, 478, 3) landmarks of these frames, pixels.
-    """
+def smoothed(flat: np.ndarray) -> np.ndarray:
+    """Flat skin uint8 (N, MAP, MAP) at all SCALES and at even brightness, float32 (S, N, MAP, MAP)."""
     inside = canonical().inside
     stack = flat.astype(np.float32)
     stack /= np.maximum(stack[:, inside].mean(1), 8.0)[:, None, None]
+    return np.stack([[cv2.GaussianBlur(frame, (0, 0), sigma) for frame in stack] for sigma in SCALES])
+
+
+def light_features(scales: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """float32 (FEATURES,) of one window.
+
+    scales: `smoothed` (S, N, MAP, MAP) of consecutive frames, N >= 8.   points: (N, 478, 3) landmarks of these frames,
+    pixels.
+    """
     pose = _pose(points)
-    out: list[float] = []
-    for sigma in SCALES:
-        out += _at_scale(np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in stack]), pose)
+    out = [figure for stack in scales for figure in _at_scale(stack, pose)]
     return np.array([*out, *np.log(pose.std(0) + 1e-3)], np.float32)
 
 
@@ -79,7 +83,7 @@ def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:
     basis = np.stack([patches.cut(b) for b in (mean, right, down)], 2)  # (B, P, 3)
     change = patches.cut(stack - mean).transpose(1, 2, 0)  # (B, P, N)
     count = patches.inside.sum(1)  # (B,)
-    normal = basis.transpose(0, 2, 1) @ basis + np.diag(_DAMPING) * count[:, None, None]
+    normal = basis.transpose(0, 2, 1) @ basis + np.diag(_DAMPING) * count[:, None, None]  # (B, 3, 3)
     explained = np.linalg.solve(normal, basis.transpose(0, 2, 1) @ change)  # (B, 3, N): gain, shifts
     left = change - basis @ explained
     slowly = gaussian_filter1d(left, SLOW, axis=2)
@@ -93,9 +97,8 @@ def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:
     overall = np.median(gain, 0)
     gain = gain - overall
     changes = np.log(gain.std(1) + 1e-4)
-    out: list[float] = []
-    for row in (slow - fast, slow - detail, changes, changes - fast, fast):
-        out += [float(np.median(row)), float(np.quantile(row, 0.2)), float(np.quantile(row, 0.8))]
+    rows = np.stack([slow - fast, slow - detail, changes, changes - fast, fast])  # (5, B)
+    out = np.quantile(rows, [0.5, 0.2, 0.8], axis=1).T.ravel().tolist()
     # Light from aside: gain that rises across the face. How much there is, and how much of it goes with the head.
     plane = np.column_stack([patches.centres, np.ones(len(count))])
     across = np.linalg.lstsq(plane, gain, rcond=None)[0]  # (3, N)

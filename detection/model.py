@@ -16,6 +16,7 @@ import torch
 
 from detection.crops import FOLDER
 from detection.evidence import Lips, Window
+from detection.motion import liveliness
 from detection.pixels import PixelConfig, PixelNet, as_tensor
 from detection.skin import region_features
 from detection.sync import FEATURES as SYNC_FEATURES
@@ -113,7 +114,7 @@ class Scores:
     """What the branches say about one face, as log-odds of "generated" (uncalibrated), per window or as a whole.
 
     pixels, skin, motion: (N,) means over members.  spread: (N, 3) their standard deviations between members.
-    strange: (N,), above 1 the faces are unlike anything seen.
+    strange: (N,), above 1 the faces are unlike anything seen.  lively: (N,), how much a face moves by itself.
     sync: vector (6,) of lip-sync features, None without speech.  agreements: one per stretch.
     """
 
@@ -122,6 +123,7 @@ class Scores:
     motion: np.ndarray
     spread: np.ndarray
     strange: np.ndarray
+    lively: np.ndarray
     sync: np.ndarray | None
     agreements: tuple[tuple[float, float, Agreement], ...] = ()
 
@@ -132,7 +134,8 @@ class Model:
 
     fusion: "full" and "silent" -> bias, then a weight per branch.  branch: name -> (slope, offset) of its own
     calibration, for what is shown of it.  sync: bias and weights of the lip-sync features.  generated, authentic: fused
-    log-odds from which and up to which the verdict is given.  figures: what was measured on held-out people.
+    log-odds from which and up to which the verdict is given.  still: liveliness below which a face may be a filmed
+    photo.  figures: what was measured on held-out people.
     """
 
     members: tuple[Member, ...]
@@ -141,6 +144,7 @@ class Model:
     sync: np.ndarray
     generated: float
     authentic: float
+    still: float
     version: str
     figures: dict[str, Any]
 
@@ -172,6 +176,7 @@ class Model:
             motion=mean[2],
             spread=said.std(0).T,
             strange=np.mean([s[2] for s in seen], axis=0),
+            lively=liveliness(motion),
             sync=np.mean(vectors, axis=0) if vectors else None,
             agreements=tuple(stretches),
         )
@@ -212,6 +217,7 @@ class Model:
                 sync=np.array(facts["sync"]),
                 generated=float(facts["generated"]),
                 authentic=float(facts["authentic"]),
+                still=float(facts.get("still", 0.0)),
                 version=str(facts["version"]),
                 figures=dict(facts["figures"]),
             )

@@ -79,6 +79,13 @@ def head_frame(times: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nd
     return clock, np.stack(columns, 1).astype(np.float32), trembling
 
 
+def liveliness(motion: np.ndarray) -> np.ndarray:
+    """How much lips, chin and lids move by themselves, (N,) thousandths of the average face's width, of
+    `motion_features` (N, FEATURES). What a filmed photo shows is the tracker's unrest: below 10."""
+    spread = [np.exp(motion[:, 4 * CHANNELS.index(name)]) for name in ("aperture", "jaw", "eye_left", "eye_right")]
+    return 1000 * np.sqrt(spread[0] ** 2 + spread[1] ** 2 + ((spread[2] + spread[3]) / 2) ** 2)
+
+
 def motion_features(channels: np.ndarray, trembling: np.ndarray) -> np.ndarray:
     """float32 (FEATURES,) of one window: channels (M, 18) and trembling (M, 7), M >= 12."""
     rate = MOTION_RATE

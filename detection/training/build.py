@@ -28,9 +28,10 @@ from detection.sync import voice as hear
 from detection.training import fakes
 from detection.training.degrade import Settings, degrade, draw
 from detection.training.fakes import Segment, follow_one
-from detection.training.pseudo import blend, distort
+from detection.training.looks import Look, draw_look
+from detection.training.pseudo import blend, distort, filmed
 from detection.training.split import FOLDS, Clip, clips
-from detection.training.takes import GENERATED, KINDS, PARTIAL, REAL, Take, load_takes, no_pixels
+from detection.training.takes import FILMED, GENERATED, KINDS, PARTIAL, REAL, Take, load_takes, no_pixels
 from vasa_core.face.portrait import Portrait
 from vasa_core.pipeline import TalkingFace
 from vasa_core.training.media import read_frames, read_sound
@@ -40,7 +41,7 @@ SKIP = 0.35  # seconds at the beginning of every clip that are not used
 SEGMENT = 2.2  # seconds: one window
 LEAST_SEGMENT = 2.05
 HOP = 0.6  # seconds between windows in training
-MOST_SEGMENTS = 3  # of one clip
+MOST_SEGMENTS = 4  # of one clip
 
 
 Box = tuple[float, float, float]  # centre x, y and size of a face, pixels
@@ -109,6 +110,8 @@ class Builder:
         rng = self._random(clip, number, "settings")
         settings = [draw(rng, segment.box[2]) for _ in range(2)]
         own = rng.random(6)  # which of the rarer kinds this segment gets
+        photo, face = fakes.best_photo(photo_from), photo_from.box[2]
+        looks, portraits = self._looks(self._random(clip, number, "look"), photo, face)
 
         def wanted(kind: str, variant: int) -> bool:
             return not (self.out / f"{clip.name}.{number}.{kind}{variant}.npz").exists()
@@ -119,28 +122,38 @@ class Builder:
             # The mark is tossed for every take on its own, so that it goes with neither class.
             marked = bool(self._random(clip, number, f"mark{kind}{variant}").random() < 0.5)
             drawn = Settings(**{**settings[variant].to_dict(), "marked": marked})
-            self._take(clip, number, kind, variant, frames, times, box, voice, drawn)
+            self._take(clip, number, kind, variant, frames, times, box, voice, drawn, looks[variant].kind)
+
+        def seen(variant: int) -> list[np.ndarray]:
+            """The clip's own frames, each with the look."""
+            grain = self._random(clip, number, f"grain{variant}")
+            return [looks[variant].on(f, segment.box[2], grain) for f in segment.frames]
 
         for variant in range(2):
             if wanted(REAL, variant):
-                made(REAL, variant, segment.frames, segment.times, segment.box, segment.sound)
+                made(REAL, variant, seen(variant), segment.times, segment.box, segment.sound)
         points = np.array(segment.trace.points)
         variant = int(own[1] < 0.5)
         if own[0] < 0.3 and len(points) == len(segment.frames) and wanted("blended", variant):
-            frames = blend(segment.frames, points, self._random(clip, number, "blended"))
+            frames = blend(seen(variant), points, self._random(clip, number, "blended"))
             made("blended", variant, frames, segment.times, segment.box, segment.sound)
         if wanted("kinematic", 0):
             self._kinematic(clip, number, segment, self._random(clip, number, "kinematic"))
+        if own[1] < 0.35 and wanted(FILMED, 0):
+            still = looks[0].on(photo, face, rng)
+            frames = filmed(still, len(segment.frames), face, self._random(clip, number, FILMED))
+            made(FILMED, 0, frames, segment.times, photo_from.box, np.zeros(0, np.float32))
 
-        portrait = fakes.prepare(self.core, fakes.best_photo(photo_from))
-        if portrait is None:
+        first, second = portraits
+        if first is None or second is None:
             self.skipped["no portrait"] += 1
             return
-        box, rate, seconds = fakes.portrait_box(portrait), segment.rate, float(segment.times[-1])
-        native, small = self._as_sharp_as(segment, box)
+        rate, seconds = segment.rate, float(segment.times[-1])
         motion = fakes.performance(segment.trace, self.core)
 
         def show(kind: str, variant: int, moves: Motion, controls: Controls, rate: float, voice: np.ndarray) -> None:
+            portrait = (first, second)[variant]
+            native, small = self._as_sharp_as(segment, fakes.portrait_box(portrait))
             frames = native(fakes.render(self.core, portrait, moves, rate, controls))
             made(kind, variant, frames, np.arange(len(frames)) / rate, small, voice)
 
@@ -158,10 +171,27 @@ class Builder:
         if own[4] < 0.25 and wanted("cross", 1):
             show("cross", 1, self._other(clip, motion), Controls(), rate, segment.sound)
         if own[5] < 0.35 and wanted("mouth", 0):
-            edited = self._mouth(segment, portrait, motion, driven)
+            edited = self._mouth(segment, seen(0), first, motion, driven)
             if edited is not None:
                 made("mouth", 0, edited, segment.times[: len(edited)], segment.box, segment.sound)
         self._last = (clip.person, motion)
+
+    def _looks(
+        self, rng: np.random.Generator, photo: np.ndarray, face: float
+    ) -> tuple[list[Look], list[Portrait | None]]:
+        """A look for either variant and the portrait that has it. Where the generator refuses the photo with its look
+        there is none, in real takes neither: a look must not tell the class."""
+        looks: list[Look] = []
+        portraits: list[Portrait | None] = []
+        for _ in range(2):
+            look = draw_look(rng)
+            portrait = fakes.prepare(self.core, look.on(photo, face, rng))
+            if portrait is None and look.kind != "none":
+                look = Look()
+                portrait = fakes.prepare(self.core, photo)
+            looks.append(look)
+            portraits.append(portrait)
+        return looks, portraits
 
     def _other(self, clip: Clip, motion: Motion) -> Motion:
         """The movement of the person before, or of the same one where there is none as long."""
@@ -182,7 +212,9 @@ class Builder:
 
         return shrink, (box[0] * scale, box[1] * scale, box[2] * scale)
 
-    def _mouth(self, segment: Segment, portrait: Portrait, motion: Motion, driven: Motion) -> list[np.ndarray] | None:
+    def _mouth(
+        self, segment: Segment, frames: list[np.ndarray], portrait: Portrait, motion: Motion, driven: Motion
+    ) -> list[np.ndarray] | None:
         """Real frames with a mouth that speaks other words."""
         count = min(len(motion), len(driven))
         words = motion.dynamics[:count].copy()
@@ -192,11 +224,11 @@ class Builder:
         trace = follow_one(self.tracker, drawn, np.arange(len(drawn)) / segment.rate, fakes.portrait_box(portrait))
         if trace is None or len(drawn) < 20:
             return None
-        short = Segment(segment.frames[: len(drawn)], segment.times[: len(drawn)], segment.sound, segment.trace)
+        short = Segment(frames[: len(drawn)], segment.times[: len(drawn)], segment.sound, segment.trace)
         return fakes.mouth_only(short, drawn, trace)
 
     def _take(self, clip: Clip, number: int, kind: str, variant: int, frames: list[np.ndarray], times: np.ndarray,
-              box: tuple[float, float, float], sound: np.ndarray, settings: Settings) -> None:  # fmt: skip
+              box: tuple[float, float, float], sound: np.ndarray, settings: Settings, look: str) -> None:  # fmt: skip
         name = f"{clip.name}.{number}.{kind}{variant}"
         decoded, rate, size = degrade(frames, times, box, settings)
         middle = decoded[0].shape[0] / 2
@@ -212,6 +244,7 @@ class Builder:
         seconds = len(decoded) / rate
         facts = {
             **settings.to_dict(),
+            "look": look,
             "container": [decoded[0].shape[1], decoded[0].shape[0], rate, seconds, size * 8 / seconds / 1000,
                           size * 8 / (len(decoded) * decoded[0].shape[0] ** 2), float(len(sound) > 0)],
             "face_px": float(np.median(trace.width)),
@@ -271,7 +304,12 @@ def summary(folder: Path) -> dict[str, object]:
         "sources": len({take.source for take in takes}),
         "kinds": {kind: kinds[kind] for kind in KINDS if kinds[kind]},
         "marked": {
-            label: round(float(np.mean([t.facts["marked"] for t in takes if t.has_pixels and t.fake is fake])), 2)
+            label: round(
+                float(
+                    np.mean([t.facts["marked"] for t in takes if t.has_pixels and t.kind != FILMED and t.fake is fake])
+                ),
+                2,
+            )
             for label, fake in (("real", False), ("fake", True))
             if any(t.has_pixels and t.fake is fake for t in takes)
         },

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from detection.metrics import auc, by_people, logistic
+from detection.training.looks import KINDS as LOOKS
 from detection.training.takes import GENERATED, REAL, Take
 
 CODECS = ("h264", "hevc", "vp9")
@@ -21,12 +22,13 @@ def container(take: Take) -> list[float]:
 
 
 def encoder(take: Take) -> list[float]:
-    """Everything that was drawn for the encoder and the colours."""
+    """Everything that was drawn for the encoder, the colours and the look."""
     facts = take.facts
     drawn = ("quality", "gop", "rate", "gamma", "contrast", "saturation", "blur", "noise")
     kinds = [float(facts["codec"] == name) for name in CODECS]
     presets = [float(facts["preset"] == name) for name in ("ultrafast", "veryfast", "medium")]
-    return [*(float(facts[name]) for name in drawn), *kinds, *presets]
+    looks = [float(facts.get("look", "none") == name) for name in LOOKS]
+    return [*(float(facts[name]) for name in drawn), *kinds, *presets, *looks]
 
 
 def face_size(take: Take) -> list[float]:

@@ -2,7 +2,8 @@
 
 `blend`: Self-Blended Images (Shiohara and Yamasaki, CVPR 2022, section 3) carried over time: the face is replaced by a
 slightly moved and recoloured copy of itself. `distort`: landmark tracks whose parts no longer go together, in the
-spirit of kinematic pseudo-fakes (arXiv 2512.04175).
+spirit of kinematic pseudo-fakes (arXiv 2512.04175). `filmed` is no fake: a photo under a camera that moves, about which
+the detector must say nothing.
 """
 
 from __future__ import annotations
@@ -74,4 +75,30 @@ def distort(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     else:
         base = base.mean(0, keepdims=True) + (base - base.mean(0, keepdims=True)) * 0.2
     out[:] = local + base
+    return out
+
+
+def filmed(photo: np.ndarray, count: int, face: float, rng: np.random.Generator) -> list[np.ndarray]:
+    """A photo uint8 (H, W, 3) as a hand-held camera films it, `count` frames: drift, zoom, roll and the sensor's noise.
+    face: size of its face in pixels."""
+    time = np.linspace(0, 1, count)[:, None]
+
+    def wander(amount: float) -> np.ndarray:
+        steps = cv2.GaussianBlur(rng.normal(0, 1, (count + 60, 3)).astype(np.float32), (1, 0), 8)[30:-30]
+        return steps / max(float(steps.std()), 1e-6) * amount
+
+    drift = wander(float(rng.uniform(0.005, 0.06))) * [face, face, 1.0] + (
+        time * rng.uniform(-0.15, 0.15, 3) * [face, face, 0.3]
+    )
+    zoom = 1 + time[:, 0] * rng.uniform(-0.12, 0.12)
+    noise = float(rng.uniform(0.5, 4))
+    centre = np.array(photo.shape[1::-1]) / 2
+    out = []
+    for (x, y, turn), scale in zip(drift, zoom, strict=True):
+        c, s = np.cos(0.3 * turn) * scale, np.sin(0.3 * turn) * scale
+        matrix = np.array([[c, -s], [s, c]])
+        move = np.column_stack([matrix, centre - matrix @ centre + (x, y)])
+        frame = cv2.warpAffine(photo, move, photo.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        grain = rng.standard_normal(photo.shape[:2], np.float32)[..., None] * noise
+        out.append(np.clip(frame + grain, 0, 255).astype(np.uint8))
     return out

@@ -19,7 +19,8 @@ REAL = "real"
 GENERATED = ("self", "cross", "audio", "controls")  # whole frames by this generator
 PARTIAL = ("mouth",)  # real frames in which a part is by this generator
 PSEUDO = ("blended", "kinematic")  # made from real video without the generator
-KINDS = (REAL, *GENERATED, *PARTIAL, *PSEUDO)
+FILMED = "filmed"  # a photo under a moving camera: neither a real talking face nor a generated one
+KINDS = (REAL, *GENERATED, *PARTIAL, *PSEUDO, FILMED)
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Take:
 
     @property
     def fake(self) -> bool:
-        return self.kind != REAL
+        return self.kind not in (REAL, FILMED)
 
     @property
     def windows(self) -> int:
@@ -90,4 +91,4 @@ def no_pixels(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.zeros((count, CROPS, 0, CROP, 3), np.uint8), skin, np.zeros((count, 0), np.float32)
 
 
-__all__ = ["FEATURES", "GENERATED", "KINDS", "PARTIAL", "PSEUDO", "REAL", "Take", "load_takes", "no_pixels"]
+__all__ = ["FEATURES", "FILMED", "GENERATED", "KINDS", "PARTIAL", "PSEUDO", "REAL", "Take", "load_takes", "no_pixels"]

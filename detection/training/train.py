@@ -24,12 +24,13 @@ from detection.crops import FOLDER
 from detection.evidence import Lips
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
 from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, skin_features, sync_stretches
+from detection.motion import liveliness
 from detection.pixels import PixelConfig
 from detection.sync import agreement
 from detection.training import branches
 from detection.training.branches import TrainConfig
 from detection.training.split import FOLDS
-from detection.training.takes import GENERATED, PARTIAL, Take, load_takes
+from detection.training.takes import FILMED, GENERATED, PARTIAL, REAL, Take, load_takes
 from vasa_core.errors import WeightsError
 from vasa_core.weights import read_weights, write_weights
 
@@ -37,6 +38,7 @@ FALSE_ALARMS = 0.01  # share of real takes that may be called generated
 # Bias, and how much each branch's log-odds count. Fixed: forty people of four groups of sources are too few to learn
 # how far a branch is to be trusted on people of a fifth (docs/detection.md).
 FUSION = [0.0, 0.2, 1.0, 0.1, 0.1]
+STILL = 0.005  # share of real and generated takes that may be taken for filmed photos
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
 
 
@@ -110,7 +112,15 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def fused(row: dict[str, Any], facts: dict[str, Any]) -> float:
     """Fused log-odds of a row."""
     model = Model(
-        (), {k: np.array(v) for k, v in facts["fusion"].items()}, facts["branch"], np.array(facts["sync"]), 0, 0, "", {}
+        (),
+        {k: np.array(v) for k, v in facts["fusion"].items()},
+        facts["branch"],
+        np.array(facts["sync"]),
+        0,
+        0,
+        0,
+        "",
+        {},
     )
     return float(model.fuse(row["pixels"], row["skin"], row["motion"], row["sync"]))
 
@@ -189,6 +199,8 @@ def thresholds(rows: list[dict[str, Any]], scores: np.ndarray) -> tuple[float, f
 
 def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All members, fusion and thresholds: tensors and facts of the weights file."""
+    photos = [t for t in takes if t.kind == FILMED]
+    takes = [t for t in takes if t.kind != FILMED]
     everything: dict[str, np.ndarray] = {}
     parts = []
     stamp = hashlib.sha256(repr((config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[:12]
@@ -226,11 +238,16 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     }
     heard = [float(r["sync"][0]) for r in rows if r["sync"] is not None and r["take"].kind == "real"]
     values["sync_real"] = [round(float(np.quantile(heard, q)), 2) for q in (0.05, 0.95)] if heard else [0.0, 1.0]
+    moving = [float(np.median(liveliness(t.motion))) for t in takes if t.kind in (REAL, *GENERATED)]
+    still = float(np.quantile(moving, STILL))
+    seen = [float(np.median(liveliness(t.motion))) < still for t in photos]
+    values |= {"filmed_photos": len(photos), "filmed_photos_found": round(float(np.mean(seen)), 4) if seen else 0.0}
     facts |= {
         "members": FOLDS,
         "pixels": PixelConfig().to_dict(),
         "generated": generated,
         "authentic": authentic,
+        "still": still,
         "version": stamp,
         "figures": values,
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detection.crops import MAP
-from detection.light import FEATURES, SCALES, light_features
+from detection.light import FEATURES, SCALES, light_features, smoothed
 
 FRAMES = 50
 SIDE, UP, REST, ALL, SIDE_FOLLOWS = 15, 16, 17, 18, 19  # places in the figures of one scale
@@ -32,7 +32,7 @@ def turning(amount: float = 0.02) -> np.ndarray:
 
 def features(stack: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(scales, 24), without the movement at the end."""
-    found = light_features(np.clip(stack, 0, 255).astype(np.uint8), points)
+    found = light_features(smoothed(np.clip(stack, 0, 255).astype(np.uint8)), points)
     assert found.shape == (FEATURES,) and np.isfinite(found).all()
     return found[:-6].reshape(len(SCALES), 24)
 

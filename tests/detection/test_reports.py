@@ -26,12 +26,12 @@ def model() -> Model:
     return Model.from_pretrained()
 
 
-def scores(model: Model, logits: list[float], strange: float = 0.4) -> Scores:
+def scores(model: Model, logits: list[float], strange: float = 0.4, lively: float = 60.0) -> Scores:
     """Branch values that fuse to the given log-odds."""
     w = model.fusion["silent"]
     skin = (np.array(logits) - w[0]) / max(w[2], 1e-6)  # all of it from the skin branch
     n = len(logits)
-    return Scores(np.zeros(n), skin, np.zeros(n), np.zeros((n, 3)), np.full(n, strange), None)
+    return Scores(np.zeros(n), skin, np.zeros(n), np.zeros((n, 3)), np.full(n, strange), np.full(n, lively), None)
 
 
 def sighting(model: Model, logits: list[float], start: float = 0.0, seed: int = 0, **changes: object) -> Sighting:

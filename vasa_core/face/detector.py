@@ -8,7 +8,7 @@ detector stays certain and the 478-point mesh comes to rest in the same place, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -73,17 +73,21 @@ class FaceDetector:
         """Release the graphs. Using the detector again starts them anew."""
         self._graphs.close()
 
-    def find(self, pixels: np.ndarray) -> list[FaceBox]:
-        """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`."""
+    def find(self, pixels: np.ndarray, known: Sequence[np.ndarray] = ()) -> list[FaceBox]:
+        """All human faces, largest first; an empty list if there are none. Head angles as in `head_angles`.
+
+        known: landmarks (478, >= 2) of faces that were found before; they are neither judged again nor returned.
+        """
         pyramid = _Pyramid(pixels)
         for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # nothing upright: perhaps the photo lies on its side
             candidates = self._candidates(pyramid, turn)[: self.config.max_candidates]
+            candidates = [each for each in candidates if not any(_shows(each, points) for points in known)]
             judged = [face for each in candidates if (face := self._judged(pixels, pyramid, each)) is not None]
             faces: list[FaceBox] = []
             for face in sorted(judged, key=lambda face: -face.score):
                 if all(_iou(face.box, other.box) < self.config.overlap for other in faces):
                     faces.append(face)
-            if faces:
+            if faces or known:
                 return sorted(faces, key=lambda face: -face.size)
         return []
 
@@ -325,6 +329,13 @@ def _moved(detection: Detection, back: np.ndarray) -> Detection:
 def _corners(detection: Detection) -> tuple[float, float, float, float]:
     x, y, width, height = detection.box
     return x, y, x + width, y + height
+
+
+def _shows(candidate: Detection, points: np.ndarray) -> bool:
+    """Whether a detection is of the face with these landmarks (478, >= 2): in the middle of it and about as large."""
+    low, high = points[:FACE_POINTS, :2].min(0), points[:FACE_POINTS, :2].max(0)
+    away = np.abs(np.array(candidate.centre) - (low + high) / 2) / np.maximum(high - low, 1)
+    return bool(away.max() < 0.3 and 0.4 < candidate.side / max(float((high - low).max()), 1.0) < 1.6)
 
 
 def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
