@@ -27,6 +27,8 @@ import numpy as np
 import torch
 
 from benchmarks.suspects import CONDITIONS, Suspects, write
+from demo.samples import FOLDER as SAMPLES
+from demo.samples import REAL as REAL_SAMPLE
 from detection import Detector, Progress, Report
 from detection.metrics import auc, brier, by_people, ece, tpr_at_fpr
 from detection.model import Model, sigmoid
@@ -154,6 +156,13 @@ def files(data: Path) -> None:
     print("\nother generators, as they are")
     for path in sorted((data / "foreign_fakes").glob("*.mp4")):
         _print_report(detector.examine(path))
+    print("\nthe sample clips (manifest and mark are never looked at); real.mp4 is a filmed photograph")
+    for path in [*sorted(p for p in SAMPLES.glob("*.mp4") if p != REAL_SAMPLE), REAL_SAMPLE]:
+        _print_report(detector.examine(path))
+    print("\nthis generator's output of portraits: photos, paintings, drawings")
+    with tempfile.TemporaryDirectory() as folder:
+        for suspect in Suspects(data).portraits():
+            _print_report(detector.examine(write(suspect, Path(folder) / f"{suspect.name}.mp4")))
     print("\nheld-out people, CRF 23, with and without the mark: real, then this generator's output of them")
     shifts = []
     with tempfile.TemporaryDirectory() as folder:

@@ -21,11 +21,13 @@ from detection.training.fakes import Segment, follow_one
 from detection.training.split import clips
 from safety.video_mark import VideoMark
 from safety.watermark import rgb_to_i420
+from vasa_core.photo import load_photo
 from vasa_core.pipeline import TalkingFace
 from vasa_core.training.media import read_frames, read_sound
 from vasa_core.types import SAMPLE_RATE, Controls
 
 SECONDS = 4.5
+PORTRAIT_RATE = 25.0  # frames a second
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,24 @@ class Suspects:
                     drawn = fakes.render(core, portrait, moves, segment.rate, Controls())
                     name = f"{clip.name} {kind}"
                     out.append(self._made(name, True, drawn, segment.rate, heard, box, settings))
+        return out
+
+    def portraits(self) -> list[Made]:
+        """This generator's output of every picture in `portraits` of the data folder that it takes, each with another
+        voice."""
+        core = TalkingFace.from_pretrained()
+        voices = fakes.voices(self.data / "speech", 1)[0]
+        out = []
+        for number, path in enumerate(sorted((self.data / "portraits").glob("*.jpg"))):
+            portrait = fakes.prepare(core, load_photo(path).pixels)
+            if portrait is None:
+                continue
+            rng = np.random.default_rng(zlib.crc32(path.name.encode()))
+            motion, voice = fakes.spoken(core, voices[number % len(voices)], SECONDS, Controls(seed=number), rng)
+            box = fakes.portrait_box(portrait)
+            frames = fakes.render(core, portrait, motion, PORTRAIT_RATE, Controls())
+            settings = Settings(int(box[2]), 0, "h264", 23, "veryfast", 50)
+            out.append(self._made(path.stem, True, frames, PORTRAIT_RATE, voice, box, settings))
         return out
 
     @staticmethod

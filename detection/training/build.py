@@ -31,7 +31,7 @@ from detection.training.fakes import Segment, follow_one
 from detection.training.looks import Look, draw_look
 from detection.training.pseudo import blend, distort, filmed
 from detection.training.split import FOLDS, Clip, clips
-from detection.training.takes import FILMED, GENERATED, KINDS, PARTIAL, REAL, Take, load_takes, no_pixels
+from detection.training.takes import FILMED, GENERATED, KINDS, PARTIAL, PSEUDO, REAL, Take, load_takes, no_pixels
 from vasa_core.face.portrait import Portrait
 from vasa_core.pipeline import TalkingFace
 from vasa_core.training.media import read_frames, read_sound
@@ -296,22 +296,17 @@ def background(frames: list[np.ndarray], trace: Trace) -> np.ndarray:
 def summary(folder: Path) -> dict[str, object]:
     """Figures of a built set."""
     takes = load_takes(folder)
-    kinds = Counter(take.kind for take in takes)
+    counts = Counter(take.kind for take in takes)
     return {
         "takes": len(takes),
         "windows": sum(take.windows for take in takes),
         "people": len({take.person for take in takes}),
         "sources": len({take.source for take in takes}),
-        "kinds": {kind: kinds[kind] for kind in KINDS if kinds[kind]},
+        "kinds": {kind: counts[kind] for kind in KINDS if counts[kind]},
         "marked": {
-            label: round(
-                float(
-                    np.mean([t.facts["marked"] for t in takes if t.has_pixels and t.kind != FILMED and t.fake is fake])
-                ),
-                2,
-            )
-            for label, fake in (("real", False), ("fake", True))
-            if any(t.has_pixels and t.fake is fake for t in takes)
+            label: round(float(np.mean([t.facts["marked"] for t in seen])), 2)
+            for label, kinds in (("real", (REAL,)), ("fake", (*GENERATED, *PARTIAL, *PSEUDO)))
+            if (seen := [t for t in takes if t.has_pixels and t.kind in kinds])
         },
         "folds": {str(fold): sum(take.fold == fold for take in takes) for fold in range(FOLDS)},
     }
