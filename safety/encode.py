@@ -31,11 +31,18 @@ AUDIO_CHUNK = 1024  # samples per AAC frame
 
 @dataclass(frozen=True)
 class EncodeConfig:
-    """crf 18: visually lossless, and the mark survives a platform's second encode better than from 23."""
+    """crf 18: visually lossless, and the mark survives a platform's second encode better than from 23.
+
+    deblock, first_frame: keep a still background still, see docs/decisions/0017. The in-loop filter, off here for all
+    but the coarsest blocks, would rework blocks that nothing changes in; and x264 gives the first key frame a coarser
+    quantiser than those that follow, unless it is given this many times the bits.
+    """
 
     crf: int = 18
     preset: str = "veryfast"
     keyframe_seconds: float = 2.0
+    deblock: int = -6
+    first_frame: float = 1.3
     audio_bit_rate: int = 128_000
 
 
@@ -230,6 +237,7 @@ class _Encoder:
 
 def _add_video(container: Any, width: int, height: int, fps: int, config: EncodeConfig) -> Any:
     options = {"crf": str(config.crf), "preset": config.preset, "bf": "2"}
+    options |= {"deblock": f"{config.deblock}:{config.deblock}", "x264-params": f"zones=0,0,b={config.first_frame}"}
     stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
