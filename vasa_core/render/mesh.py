@@ -20,6 +20,10 @@ RINGS = (1.08, 1.2, 1.36)  # face oval blown up by these factors: detail where h
 MAX_SLOPE = 1.7  # depth per pixel; folds only beyond atan(1 / 1.7) = 30 degrees
 DEPTH_GAIN = 1.25  # tracked faces are flatter than heads: without it a turn of 10 degrees looks like one of 7
 BEYOND = CANVAS * np.array([[-1.0, -1.0], [2.0, -1.0], [-1.0, 2.0], [2.0, 2.0]])  # what a far camera sees of the sheet
+UNDER_JAW = (0.3, 0.5)  # from here to there, in face heights below the face's centre, points come to belong to the neck
+SKULL_SLOPE = 0.9  # depth per pixel by which hair and skull fall back from the face's rim
+NECK_SLOPE = 1.55  # the same for the neck, from the jaw
+NECK_LENGTH = 0.45  # face heights below the chin where the head's movement ends
 BODY_SWAY = 0.3  # share of the head's shift that the shoulders take
 
 
@@ -76,21 +80,27 @@ def build_sheet(portrait: Portrait) -> Sheet:
     centre, depth = face[OVAL, :2].mean(0), face[OVAL, 2].mean()
     around = _points_around(face, centre)
     follow = _follow(portrait, around)
-    # Behind the face the head is a ball: the further from the face's centre, the further back. Next to the face the
+    # Behind the face the head is a ball: the further from the face's rim, the further back. Next to the face the
     # depth is that of its rim, smoothed: a step there would fold the cheek over itself when the head turns.
     rim = _smooth_loop(face[OVAL, 2].astype(np.float64))
     distance = np.linalg.norm(around[:, None] - face[OVAL, :2][None], axis=2)  # (n, oval)
     near = np.exp(-((distance - distance.min(1, keepdims=True)) / (0.15 * width)))
-    away = smoothstep(distance.min(1), 0.06 * width, 0.65 * width)
-    depths = (near * rim).sum(1) / near.sum(1) * (1 - away) + (depth + 0.45 * width) * away
+    rims = (near * rim).sum(1) / near.sum(1)
+    depths = np.minimum(rims + SKULL_SLOPE * distance.min(1), depth + 0.45 * width)
     source = np.vstack([face[:, :2], around])
     rest = np.vstack([portrait.neutral, np.column_stack([around, depths])])
     rest[OVAL, 2] = rim
     rest[:, 2] = depth + DEPTH_GAIN * (rest[:, 2] - depth)
-    triangles = Delaunay(source).simplices.astype(np.int32)
-    rest[:, 2] = limit_slope(source, rest[:, 2], triangles)
     pivot_xy = (face[LEFT_EDGE, :2] + face[RIGHT_EDGE, :2]) / 2 * 0.65 + face[CHIN, :2] * 0.35
     pivot = np.append(pivot_xy, face[[LEFT_EDGE, RIGHT_EDGE], 2].mean() + 0.05 * width)
+    # A neck stands on the axis that the head turns about: from the jaw it falls back to it as steeply as may be.
+    down = face[CHIN, :2] - face[FOREHEAD, :2]
+    under = smoothstep((around - centre) @ down / (down @ down), *UNDER_JAW)
+    jaw = (near * rest[OVAL, 2]).sum(1) / near.sum(1)
+    neck = np.minimum(jaw + NECK_SLOPE * distance.min(1), max(pivot[2], rest[OVAL, 2].max()))
+    rest[FACE_POINTS:, 2] += under * (neck - rest[FACE_POINTS:, 2])
+    triangles = Delaunay(source).simplices.astype(np.int32)
+    rest[:, 2] = limit_slope(source, rest[:, 2], triangles)
     return Sheet(
         source=source.astype(np.float32),
         rest=rest.astype(np.float32),
@@ -164,10 +174,10 @@ def _follow(portrait: Portrait, points: np.ndarray) -> np.ndarray:
     x, y = np.clip(np.round(points).astype(int), 0, CANVAS - 1).T
     sideways = 1 - smoothstep(distance[y, x], 0.08 * width, 0.7 * width)
     along = (points - face[CHIN, :2]) @ down / height
-    neck = 1 - smoothstep(along, -0.12, 0.55)
+    neck = 1 - smoothstep(along, -0.12, NECK_LENGTH)
     border = np.maximum(np.minimum(points, CANVAS - 1 - points).min(1), 0)
     # Only the neck column is held by distance from the chin; to its sides the fall-off starts higher (shoulders).
-    reached = (0.65 - 0.25 * smoothstep(along, -0.12, 0.2)) * width  # by the head's movement, beside jaw and neck
+    reached = (0.65 - 0.4 * smoothstep(along, -0.12, 0.2)) * width  # by the head's movement, beside jaw and neck
     beside = 1 - smoothstep((distance[y, x] - 0.05 * width) / reached, 0, 1)
     return np.where(along > -0.12, neck * np.maximum(beside, 0.0), sideways) * smoothstep(border, 0, 40)
 
