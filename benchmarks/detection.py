@@ -37,7 +37,7 @@ from detection.pixels import as_tensor
 from detection.training.degrade import Settings, transcode
 from detection.training.probes import probes
 from detection.training.takes import FILMED, GENERATED, PARTIAL, PSEUDO, REAL, Take, load_takes
-from detection.training.train import cross_fused, held_out
+from detection.training.train import UNTOLD, answered, cross_fused, held_out
 
 LENGTHS = (10, 60, 240)  # seconds
 
@@ -51,9 +51,11 @@ def heldout(folder: Path) -> None:
     seen = np.isfinite(scores)
     own = seen & np.isin(kinds, (REAL, *GENERATED))
     print(f"{len(np.unique(people[own]))} people, {sum(own & ~fake)} real and {sum(own & fake)} generated takes")
-    for name, measure in (("AUC", auc), ("TPR at FPR 1 %", tpr_at_fpr)):
-        low, high = by_people(measure, scores[own], fake[own], people[own])
-        print(f"{name:24} {measure(scores[own], fake[own]):.3f}   [{low:.3f}, {high:.3f}]")
+    told = answered(rows)
+    said = np.where(told, scores, UNTOLD)  # without an answer nothing is found
+    for name, measure, x in (("AUC", auc, scores[own]), ("TPR at FPR 1 %", tpr_at_fpr, said[own])):
+        low, high = by_people(measure, x, fake[own], people[own])
+        print(f"{name:24} {measure(x, fake[own]):.3f}   [{low:.3f}, {high:.3f}]")
     p = sigmoid(scores[own])
     for name, figure in (("ECE", ece), ("Brier", brier)):
         low, high = by_people(figure, p, fake[own], people[own])
@@ -61,8 +63,12 @@ def heldout(folder: Path) -> None:
     model = Model.from_pretrained()
     for label, chosen in (("real", own & ~fake), ("generated", own & fake)):
         called = scores[chosen]
-        shares = (called >= model.generated).mean(), (called <= model.authentic).mean()
-        print(f"{label:10} called generated {shares[0]:.1%}, authentic looking {shares[1]:.1%}, rest no answer")
+        shares = [(told[chosen] & x).mean() for x in (called >= model.generated, called <= model.authentic)]
+        strange = (~told[chosen]).mean()
+        print(
+            f"{label:10} called generated {shares[0]:.1%}, authentic looking {shares[1]:.1%}, "
+            f"unlike anything seen {strange:.1%}, rest between"
+        )
     print("\nby kind, against all real takes")
     for kind in (*GENERATED, *PARTIAL, *PSEUDO[:1]):
         chosen = seen & np.isin(kinds, (REAL, kind))
@@ -73,7 +79,7 @@ def heldout(folder: Path) -> None:
     looks = np.array([t.facts.get("look", "none") for t in takes])
     for look in np.unique(looks[own]):
         chosen = own & (looks == look)
-        called = [(scores[chosen & (fake == kind)] >= model.generated).mean() for kind in (False, True)]
+        called = [(said[chosen & (fake == kind)] >= model.generated).mean() for kind in (False, True)]
         print(
             f"{look:10} n {int(chosen.sum()):3}   AUC {auc(scores[chosen], fake[chosen]):.3f}   "
             f"called generated: real {called[0]:.1%}, generated {called[1]:.1%}"
@@ -83,7 +89,7 @@ def heldout(folder: Path) -> None:
     for fold in np.unique(folds):
         chosen = own & (folds == fold)
         names = ", ".join(sorted({t.source.split("/")[-1] for t, c in zip(takes, chosen, strict=True) if c}))
-        alarms = (scores[chosen & ~fake] >= model.generated).mean()
+        alarms = (said[chosen & ~fake] >= model.generated).mean()
         print(f"{names:50} AUC {auc(scores[chosen], fake[chosen]):.3f}   real called generated {alarms:.1%}")
     print("\nbranches alone")
     for name in ("pixels", "skin", "motion"):

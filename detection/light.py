@@ -19,9 +19,9 @@ from scipy.ndimage import gaussian_filter1d
 from detection.crops import MAP, canonical
 
 PATCH = 12  # pixels
-SCALES = (0.8, 2.0, 1.3)  # pixels, sigma of the smoothing before patches are compared
+SCALES = (0.8, 2.0)  # pixels, sigma of the smoothing before patches are compared
 SLOW = 3.0  # frames, sigma of what counts as slow
-FEATURES = 24 * len(SCALES) + 6
+FEATURES = 18 * len(SCALES) + 6
 _DAMPING = np.array([1e-3, 1e-4, 1e-4], np.float32)  # of gain and shifts, against patches without texture
 
 
@@ -76,7 +76,7 @@ def light_features(scales: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:
-    """24 figures of a smoothed stack (N, MAP, MAP) and the head's movement (N, 6)."""
+    """18 figures of a smoothed stack (N, MAP, MAP) and the head's movement (N, 6)."""
     patches = _patches()
     mean = stack.mean(0)
     down, right = np.gradient(mean)
@@ -87,17 +87,17 @@ def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:
     explained = np.linalg.solve(normal, basis.transpose(0, 2, 1) @ change)  # (B, 3, N): gain, shifts
     left = change - basis @ explained
     slowly = gaussian_filter1d(left, SLOW, axis=2)
-    texture = np.array([own[skin > 0].std() for own, skin in zip(basis[..., 0], patches.inside, strict=True)])
 
     def size(part: np.ndarray) -> np.ndarray:
         return 0.5 * np.log(np.einsum("bpn,bpn->b", part, part) / (part.shape[2] * count) + 1e-7)
 
-    slow, fast, detail = size(slowly), size(left - slowly), 0.5 * np.log(texture**2 + 1e-7)
+    slow, fast = size(slowly), size(left - slowly)
     gain = gaussian_filter1d(explained[:, 0], SLOW, axis=1)  # (B, N)
     overall = np.median(gain, 0)
     gain = gain - overall
     changes = np.log(gain.std(1) + 1e-4)
-    rows = np.stack([slow - fast, slow - detail, changes, changes - fast, fast])  # (5, B)
+    # How loud noise and texture are by themselves is left out: it tells the camera and the encoder.
+    rows = np.stack([slow - fast, changes, changes - fast])  # (3, B)
     out = np.quantile(rows, [0.5, 0.2, 0.8], axis=1).T.ravel().tolist()
     # Light from aside: gain that rises across the face. How much there is, and how much of it goes with the head.
     plane = np.column_stack([patches.centres, np.ones(len(count))])

@@ -18,14 +18,13 @@ from detection.crops import FOLDER
 from detection.evidence import Lips, Window
 from detection.motion import liveliness
 from detection.pixels import PixelConfig, PixelNet, as_tensor
-from detection.skin import region_features
 from detection.sync import FEATURES as SYNC_FEATURES
 from detection.sync import Agreement, agreement
 from vasa_core.errors import WeightsError
 from vasa_core.types import MOTION_RATE
 from vasa_core.weights import read_weights
 
-KIND, VERSION = "detector", "2"
+KIND, VERSION = "detector", "3"
 SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
 BRANCHES = ("pixels", "skin", "motion", "sync")
 PICTURE_BRANCHES = BRANCHES[:3]
@@ -65,24 +64,19 @@ class MotionNet:
 
 @dataclass(frozen=True)
 class SkinNet:
-    """Logistic regression on what skin and light do while the head moves: light and wrinkles that do not change
-    although the head turns belong to a picture. How much the face moves is left to the motion branch: people who hardly
-    move are no pictures."""
+    """Logistic regression on what the light on the skin does while the head moves (`light_features`): light and
+    wrinkles that do not change although the head turns belong to a picture. How much the face moves by itself is left
+    to the motion branch: people who hardly move are no pictures."""
 
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        """`skin_features` (N, F) -> (N,)."""
-        x = np.clip((features - self.mean) / self.scale, -STRETCH, STRETCH)
+    def logits(self, light: np.ndarray) -> np.ndarray:
+        """(N, L) -> (N,)."""
+        x = np.clip((light - self.mean) / self.scale, -STRETCH, STRETCH)
         return x @ self.weights + self.bias[0]
-
-
-def skin_features(skin: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """What SkinNet sees, float32 (N, REGION_FEATURES + L), of maps (N, 5, M, M) and light (N, L)."""
-    return np.hstack([np.stack([region_features(maps) for maps in skin]), light])
 
 
 @dataclass(frozen=True)
@@ -156,10 +150,9 @@ class Model:
         members = self.members if only is None else (self.members[only],)
         crops, skin = np.stack([w.crops for w in windows]), np.stack([w.skin for w in windows])
         light, motion = np.stack([w.light for w in windows]), np.stack([w.motion for w in windows])
-        moved = skin_features(skin, light)
         seen = [m.look(crops, skin) for m in members]
         said = np.array(
-            [(s[0] + s[1], m.skin.logits(moved), m.motion.logits(motion)) for s, m in zip(seen, members, strict=True)]
+            [(s[0] + s[1], m.skin.logits(light), m.motion.logits(motion)) for s, m in zip(seen, members, strict=True)]
         )  # (members, 3, N)
         mean = said.mean(0)
         stretches: list[tuple[float, float, Agreement]] = []
@@ -217,7 +210,7 @@ class Model:
                 sync=np.array(facts["sync"]),
                 generated=float(facts["generated"]),
                 authentic=float(facts["authentic"]),
-                still=float(facts.get("still", 0.0)),
+                still=float(facts["still"]),
                 version=str(facts["version"]),
                 figures=dict(facts["figures"]),
             )

@@ -7,12 +7,10 @@ difference is what stays and what changes, place by place.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
-from detection.crops import MAP, canonical
+from detection.crops import canonical
 
 CHANNELS = ("detail", "flicker", "step", "shading", "persistent")
 FINE = 1.5  # pixels, sigma that separates detail from shading
@@ -44,43 +42,3 @@ def skin_maps(flat: np.ndarray) -> np.ndarray:
     )
     dark = np.maximum(mean, 0.25)  # eyes, nostrils and open mouths are dark, not smooth
     return ((np.log(maps / dark + FLOOR) + 4.0) * inside).astype(np.float32)
-
-
-# Landmarks around the regions whose medians are taken.
-_REGIONS = {
-    "forehead": (67, 297, 151, 9),
-    "cheek_left": (50, 205, 117, 187),
-    "cheek_right": (280, 425, 346, 411),
-    "nose": (6, 5, 48, 278),
-    "chin": (182, 406, 171, 396),
-    "mouth": (61, 291, 0, 17),
-    "eyes": (33, 263, 159, 145, 386, 374),
-}
-REGION_FEATURES = 6 * (len(_REGIONS) + 1)
-
-
-def region_features(skin: np.ndarray) -> np.ndarray:
-    """float32 (REGION_FEATURES,) of one window's maps (5, MAP, MAP): per region the detail, how much of it flickers,
-    how smoothly, how much the shading changes, how much of the detail stays, and shading against flicker."""
-    maps = skin.astype(np.float32)
-    out: list[float] = []
-    for mask in _masks():
-        detail, flicker, step, shading, persistent = (float(np.median(channel[mask])) for channel in maps)
-        out += [detail, flicker - detail, step - flicker, shading, persistent - detail, shading - flicker]
-    return np.array(out, np.float32)
-
-
-@lru_cache(maxsize=1)
-def _masks() -> list[np.ndarray]:
-    """bool (MAP, MAP) of every region, and of all skin without eyes and mouth."""
-    face = canonical()
-    masks = {}
-    for name, landmarks in _REGIONS.items():
-        pad = 1 if name in ("mouth", "eyes") else 0
-        places = face.places[list(landmarks)]
-        left, top = np.maximum(np.floor(places.min(0) - pad).astype(int), 0)
-        right, bottom = np.minimum(np.ceil(places.max(0) + pad).astype(int), MAP)
-        mask = np.zeros((MAP, MAP), bool)
-        mask[top:bottom, left:right] = True
-        masks[name] = mask & face.inside
-    return [*masks.values(), face.inside & ~masks["mouth"] & ~masks["eyes"]]

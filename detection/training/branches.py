@@ -10,7 +10,7 @@ from torch import nn
 
 from detection.evidence import Lips
 from detection.metrics import logistic
-from detection.model import STRETCH, Gauss, MotionNet, SkinNet, skin_features, sync_stretches
+from detection.model import STRETCH, Gauss, MotionNet, SkinNet, sync_stretches
 from detection.pixels import PixelConfig, PixelNet, as_tensor
 from detection.sync import COLUMNS, agreement, fit_listener
 from detection.training.takes import GENERATED, Take
@@ -157,7 +157,7 @@ def train_skin(takes: list[Take], config: TrainConfig) -> SkinNet:
     """The skin branch: logistic regression in which people and classes count alike. Takes with another mouth only are
     left out: nearly all of their skin is real."""
     pool = [t for t in takes if t.kind in ("real", *GENERATED)]
-    x = np.concatenate([skin_features(t.skin, t.light) for t in pool])
+    x = np.concatenate([t.light for t in pool])
     fake = np.concatenate([np.full(t.windows, t.fake) for t in pool])
     people = np.concatenate([np.full(t.windows, t.person) for t in pool])
     weight = np.ones(len(x))

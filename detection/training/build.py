@@ -112,6 +112,9 @@ class Builder:
         own = rng.random(6)  # which of the rarer kinds this segment gets
         photo, face = fakes.best_photo(photo_from), photo_from.box[2]
         looks, portraits = self._looks(self._random(clip, number, "look"), photo, face)
+        # One more real take: a share of 1 % cannot be seen among fewer than a hundred, and they cost little.
+        settings.append(draw(self._random(clip, number, "third"), segment.box[2]))
+        looks.append(looks[1])
 
         def wanted(kind: str, variant: int) -> bool:
             return not (self.out / f"{clip.name}.{number}.{kind}{variant}.npz").exists()
@@ -129,7 +132,7 @@ class Builder:
             grain = self._random(clip, number, f"grain{variant}")
             return [looks[variant].on(f, segment.box[2], grain) for f in segment.frames]
 
-        for variant in range(2):
+        for variant in range(len(settings)):
             if wanted(REAL, variant):
                 made(REAL, variant, seen(variant), segment.times, segment.box, segment.sound)
         points = np.array(segment.trace.points)

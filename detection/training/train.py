@@ -23,7 +23,7 @@ import torch
 from detection.crops import FOLDER
 from detection.evidence import Lips
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
-from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, skin_features, sync_stretches
+from detection.model import KIND, PICTURE_BRANCHES, VERSION, Member, Model, sigmoid, sync_stretches
 from detection.motion import liveliness
 from detection.pixels import PixelConfig
 from detection.sync import agreement
@@ -38,8 +38,12 @@ FALSE_ALARMS = 0.01  # share of real takes that may be called generated
 # Bias, and how much each branch's log-odds count. Fixed: forty people of four groups of sources are too few to learn
 # how far a branch is to be trusted on people of a fifth (docs/detection.md).
 FUSION = [0.0, 0.2, 1.0, 0.1, 0.1]
-STILL = 0.005  # share of real and generated takes that may be taken for filmed photos
+STRANGE = 0.03  # share of takes whose face may be called unlike anything seen
+STILL = 0.01  # share of real and generated takes that may be taken for filmed photos
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
+
+
+UNTOLD = -99.0  # log-odds that stand for "no answer" where it is counted what is found
 
 
 def train_member(takes: list[Take], fold: int, config: TrainConfig, seed: int) -> dict[str, np.ndarray]:
@@ -74,7 +78,7 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
         if take.has_pixels:
             crop, flat, far = member.look(take.crops, take.skin)
             row |= {"pixels": float((crop + flat).mean()), "crops": float(crop.mean()), "maps": float(flat.mean())}
-            row["skin"] = float(member.skin.logits(skin_features(take.skin, take.light)).mean())
+            row["skin"] = float(member.skin.logits(take.light).mean())
             row["far"] = float(far.mean())
         found = [
             agreement(take.clock[a:b], take.lips[a:b], take.voice, member.listener)
@@ -137,8 +141,14 @@ def cross_fused(rows: list[dict[str, Any]]) -> np.ndarray:
     return out
 
 
-def figures(rows: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
-    """Everything the report and the table say about held-out people."""
+def answered(rows: list[dict[str, Any]], reach: float = 1.0) -> np.ndarray:
+    """bool (N,): rows whose faces are not stranger than `reach` of the members' own limit."""
+    return ~(np.array([r.get("far", np.nan) for r in rows]) > reach)
+
+
+def figures(rows: list[dict[str, Any]], scores: np.ndarray, told: np.ndarray) -> dict[str, Any]:
+    """Everything the report and the table say about held-out people. told: rows that get an answer; the others count as
+    not found where it is asked what is found."""
     take = [r["take"] for r in rows]
     own = np.array([t.kind == "real" or t.kind in GENERATED for t in take]) & np.isfinite(scores)
     fake = np.array([t.fake for t in take])[own]
@@ -149,8 +159,9 @@ def figures(rows: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
         "real": int((~fake).sum()),
         "generated": int(fake.sum()),
     }
-    for name, measure in (("auc", auc), ("tpr_at_fpr_1", tpr_at_fpr)):
-        values[name] = [round(measure(s, fake), 4), *(round(v, 4) for v in by_people(measure, s, fake, people))]
+    said = np.where(told[own], s, UNTOLD)
+    for name, measure, x in (("auc", auc, s), ("tpr_at_fpr_1", tpr_at_fpr, said)):
+        values[name] = [round(measure(x, fake), 4), *(round(v, 4) for v in by_people(measure, x, fake, people))]
     values["ece"] = round(ece(sigmoid(s), fake), 4)
     values["brier"] = round(brier(sigmoid(s), fake), 4)
     for name in ("pixels", "crops", "maps", "skin", "motion"):
@@ -203,7 +214,7 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     takes = [t for t in takes if t.kind != FILMED]
     everything: dict[str, np.ndarray] = {}
     parts = []
-    stamp = hashlib.sha256(repr((config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(repr((VERSION, config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[:12]
     for fold in range(FOLDS):
         kept = work / f"member{fold}-{stamp}.npz"
         if kept.exists():
@@ -220,21 +231,24 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     rows = held_out(takes, members)
     far = np.array([r.get("far", np.nan) for r in rows])
     kinds = np.array([r["take"].kind for r in rows])
-    reach = float(np.nanquantile(far[np.isin(kinds, ("real", *GENERATED, *PARTIAL))], 0.99))
+    reach = float(np.nanquantile(far[np.isin(kinds, ("real", *GENERATED, *PARTIAL))], 1 - STRANGE))
     for k, tensors in enumerate(parts):
         tensors["reach"] = np.array([reach], np.float32)
         everything |= {f"{k}.{n}": _small(v) for n, v in tensors.items()}
     facts = calibrate(rows)
     scores = cross_fused(rows)
-    generated, authentic = thresholds(rows, scores)
-    values = figures(rows, scores)
+    told = answered(rows, reach)
+    generated, authentic = thresholds([r for r, t in zip(rows, told, strict=True) if t], scores[told])
+    values = figures(rows, scores, told)
     own = np.isin(kinds, GENERATED) & np.isfinite(scores)
     real = (kinds == "real") & np.isfinite(scores)
     values |= {
-        "real_called_generated": round(float((scores[real] >= generated).mean()), 4),
-        "real_called_authentic": round(float((scores[real] <= authentic).mean()), 4),
-        "generated_called_generated": round(float((scores[own] >= generated).mean()), 4),
-        "generated_called_authentic": round(float((scores[own] <= authentic).mean()), 4),
+        "real_called_generated": round(float(((scores >= generated) & told)[real].mean()), 4),
+        "real_called_authentic": round(float(((scores <= authentic) & told)[real].mean()), 4),
+        "generated_called_generated": round(float(((scores >= generated) & told)[own].mean()), 4),
+        "generated_called_authentic": round(float(((scores <= authentic) & told)[own].mean()), 4),
+        "real_unanswered_as_strange": round(float((~told)[real].mean()), 4),
+        "generated_unanswered_as_strange": round(float((~told)[own].mean()), 4),
     }
     heard = [float(r["sync"][0]) for r in rows if r["sync"] is not None and r["take"].kind == "real"]
     values["sync_real"] = [round(float(np.quantile(heard, q)), 2) for q in (0.05, 0.95)] if heard else [0.0, 1.0]
