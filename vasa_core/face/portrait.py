@@ -8,6 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from vasa_core.face.beyond import body_goes_on, drawn_out, edge_lines
 from vasa_core.face.fill import push_pull
 from vasa_core.face.geometry import (
     CHIN,
@@ -18,7 +19,6 @@ from vasa_core.face.geometry import (
     face_height,
     face_width,
     rotation,
-    smoothstep,
 )
 from vasa_core.types import FRAME_SIZE, FaceBox, Photo
 
@@ -81,7 +81,8 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
     pixels = photo.pixels[top:bottom, left:right]
     face = replace(face, landmarks=face.landmarks - np.array([left, top, 0], np.float32))
     to_photo = _framing(pixels.shape[1], pixels.shape[0], face)
-    texture = _cut(pixels, to_photo)
+    cut, inside = _cut(pixels, to_photo)
+    texture = drawn_out(cut, inside)
     inverse = cv2.invertAffineTransform(to_photo)
     scale = inverse[0, 0]
     found = detector.landmarks(texture)
@@ -92,6 +93,7 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
         landmarks = found
     landmarks = landmarks.astype(np.float32)
     matte = _refine_matte(texture, detector.matte(texture), landmarks)
+    texture, matte = body_goes_on(cut, inside, matte, landmarks)
     plate = _background(texture, matte)
     # Premultiplied so that person + (1 - matte) * plate gives the photo back exactly where nothing moves.
     rest = texture.astype(np.float32) - (1 - matte[..., None]) * plate
@@ -109,24 +111,15 @@ def prepare_portrait(photo: Photo, face: FaceBox, detector: MatteAndMesh) -> Por
 
 
 def _without_border(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """left, top, right, bottom of the picture inside a plain printed border, if it has one (up to 6 % of a side).
+    """left, top, right, bottom of the picture inside a printed border or a seam, if it has one.
 
     A border that moved along with the hair would give the trick away.
     """
 
-    def border(lines: np.ndarray) -> int:
-        """Lines (n, m, 3) from the edge inwards -> how many of them are plain and end in a hard step."""
-        limit = max(2, int(0.06 * len(lines)))
-        plain = lines[: limit + 2].std(axis=1).max(axis=1) < 6
-        count = int(np.argmin(plain)) if not plain.all() else 0
-        if not 0 < count <= limit:
-            return 0
-        step = np.abs(lines[count - 1].mean(0) - lines[min(count + 2, len(lines) - 1)].mean(0)).max()
-        return count + 1 if step > 25 else 0  # one more: its edge is blurred
-
     sideways = pixels.transpose(1, 0, 2)
     height, width = pixels.shape[:2]
-    return border(sideways), border(pixels), width - border(sideways[::-1]), height - border(pixels[::-1])
+    left, top, right, bottom = (edge_lines(x) for x in (sideways, pixels, sideways[::-1], pixels[::-1]))
+    return left, top, width - right, height - bottom
 
 
 def _framing(width: int, height: int, face: FaceBox) -> np.ndarray:
@@ -146,8 +139,8 @@ def _framing(width: int, height: int, face: FaceBox) -> np.ndarray:
     return np.array([[k, 0, offset[0]], [0, k, offset[1]]])
 
 
-def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> np.ndarray:
-    """The canvas cut from the photo, continued where the photo does not reach."""
+def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The canvas cut from the photo, and float32 (CANVAS, CANVAS) that is 1 where the photo reaches."""
     k = to_photo[0, 0]
     if k > 2:  # area averaging first: a warp alone would alias
         factor = 1 / (k / 1.5)
@@ -160,47 +153,7 @@ def _cut(pixels: np.ndarray, to_photo: np.ndarray) -> np.ndarray:
     texture = cv2.warpAffine(pixels, to_photo, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     ones = np.ones(pixels.shape[:2], np.uint8)
     inside = cv2.warpAffine(ones, to_photo, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST, borderValue=0)
-    return _extend(texture, inside.astype(np.float32))
-
-
-def _extend(texture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Beyond the photo: its edge drawn out and ever softer, with the photo's grain.
-
-    Its mirror image would show a second head of hair above a tight crop; a fill without grain would frame the picture.
-    """
-    if inside.min() > 0:
-        return texture
-    rows, columns = (np.flatnonzero(inside.max(axis)) for axis in (1, 0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    height, width = texture.shape[:2]
-    # One pixel in: the outermost may be half of what lies beyond.
-    top, left = top + (top > 0), left + (left > 0)
-    bottom, right = bottom - (bottom < height), right - (right < width)
-    drawn = cv2.copyMakeBorder(
-        texture[top:bottom, left:right], top, height - bottom, left, width - right, cv2.BORDER_REPLICATE
-    ).astype(np.float32)
-    distance = cv2.distanceTransform((1 - inside).astype(np.uint8), cv2.DIST_L2, 5)
-    out: np.ndarray = texture.astype(np.float32)
-    before = 1.0
-    for blur, reach in ((4, 6), (14, 24), (32, 60), (60, 120)):  # canvas pixels
-        share = smoothstep(distance, before, reach).astype(np.float32)[..., None]
-        out = out * (1 - share) + _blur(drawn, blur) * share
-        before = reach * 0.6
-    edge = (inside > 0) & (cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) < 0.1 * FRAME_SIZE)
-    detail = (texture - cv2.GaussianBlur(texture.astype(np.float32), (0, 0), 1.5)).mean(2)
-    strength = min(1.48 * float(np.median(np.abs(detail[edge]))), 16.0)  # of grain; edges of things do not count
-    grain = np.random.default_rng(0).normal(0, strength, inside.shape).astype(np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 0.6) * 2.1
-    out = out + (grain * smoothstep(distance, 1, 8))[..., None]
-    return np.clip(out, 0, 255).round().astype(np.uint8)
-
-
-def _blur(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of a float32 (H, W, 3) picture; wide ones at a quarter of its size."""
-    if sigma < 12:
-        return cv2.GaussianBlur(picture, (0, 0), sigma)
-    small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    return texture, inside.astype(np.float32)
 
 
 def _refine_matte(texture: np.ndarray, matte: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

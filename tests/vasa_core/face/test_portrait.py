@@ -2,9 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from vasa_core.face.beyond import body_goes_on, drawn_out
 from vasa_core.face.fill import push_pull
 from vasa_core.face.geometry import LOWER_LIP, UPPER_LIP, face_height, procrustes, rotation
-from vasa_core.face.portrait import CANVAS, MARGIN, _extend, _without_border, close_lips, prepare_portrait
+from vasa_core.face.portrait import CANVAS, MARGIN, _without_border, close_lips, prepare_portrait
 from vasa_core.types import FRAME_SIZE, Photo
 
 
@@ -117,11 +118,37 @@ def test_beyond_the_photo_its_edge_goes_on_softly_with_its_grain():
     inside[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
     texture[MARGIN + 12 : MARGIN + 60, 300:460] = 20  # hair close to the photo's edge, and its mirror image
     texture[MARGIN - 60 : MARGIN - 12, 300:460] = 20
-    extended = _extend(texture, inside)
+    extended = drawn_out(texture, inside)
     assert np.array_equal(extended[inside > 0], texture[inside > 0])
     assert extended[MARGIN - 60 : MARGIN - 12, 300:460].mean() > 110
     beyond, known = (extended[rows, 300:460].mean(2).std() for rows in (slice(20, 80), slice(400, 460)))
     assert 0.5 * known < beyond < 1.5 * known + 3
+
+
+def test_a_body_goes_on_beyond_the_photo_and_a_head_that_it_cuts_off_is_rounded():
+    inside = np.zeros((CANVAS, CANVAS), np.float32)
+    inside[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
+    matte = np.zeros((CANVAS, CANVAS), np.float32)
+    matte[MARGIN:-MARGIN, 300:460] = 1  # from the top edge of the photo to the bottom
+    matte[500:-MARGIN, MARGIN:-MARGIN] = 1  # and shoulders from side to side
+    texture = np.where(matte[..., None] > 0, [200, 40, 40], [40, 40, 200]).astype(np.uint8)
+    landmarks = np.zeros((478, 3))
+    landmarks[10], landmarks[152] = [380, MARGIN + 40, 0], [380, MARGIN + 300, 0]
+    out, new = body_goes_on(texture, inside, matte, landmarks)
+    assert np.array_equal(new[inside > 0], matte[inside > 0]) and np.array_equal(out[inside > 0], texture[inside > 0])
+    red = out[..., 0].astype(int) - out[..., 2] > 0
+    assert red[CANVAS - 20, 300:460].all() and (new[CANVAS - 20, 300:460] > 0.9).all()
+    assert red[MARGIN - 20, 380] and not red[MARGIN - 20, 300] and not red[20, 300:460].any()
+    assert red[600, CANVAS - 20] and not red[510, CANVAS - 20]  # shoulders fall
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_dark_or_bright_line_along_an_edge_is_left_out(value):
+    picture = np.clip(np.random.default_rng(0).normal(120, 6, (300, 200, 3)), 0, 255).astype(np.uint8)
+    assert _without_border(picture) == (0, 0, 200, 300)
+    picture[0] = value
+    picture[:, -2:] = value
+    assert _without_border(picture) == (0, 2, 197, 300)
 
 
 def test_a_picture_of_4000_pixels_gives_the_same_portrait(astronaut, portrait, detector):
