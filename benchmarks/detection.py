@@ -51,7 +51,7 @@ def heldout(folder: Path) -> None:
     seen = np.isfinite(scores)
     own = seen & np.isin(kinds, (REAL, *GENERATED))
     print(f"{len(np.unique(people[own]))} people, {sum(own & ~fake)} real and {sum(own & fake)} generated takes")
-    told = answered(rows)
+    told, filmed = answered(rows), ~(np.array([r.get("off", np.nan) for r in rows]) > 1)
     said = np.where(told, scores, UNTOLD)  # without an answer nothing is found
     for name, measure, x in (("AUC", auc, scores[own]), ("TPR at FPR 1 %", tpr_at_fpr, said[own])):
         low, high = by_people(measure, x, fake[own], people[own])
@@ -63,7 +63,8 @@ def heldout(folder: Path) -> None:
     model = Model.from_pretrained()
     for label, chosen in (("real", own & ~fake), ("generated", own & fake)):
         called = scores[chosen]
-        shares = [(told[chosen] & x).mean() for x in (called >= model.generated, called <= model.authentic)]
+        clean = (called <= model.authentic) & filmed[chosen]
+        shares = [(told[chosen] & x).mean() for x in (called >= model.generated, clean)]
         strange = (~told[chosen]).mean()
         print(
             f"{label:10} called generated {shares[0]:.1%}, authentic looking {shares[1]:.1%}, "

@@ -201,6 +201,8 @@ def _face(number: int, sightings: list[Sighting], model: Model, has_sound: bool)
         "generated" if logit >= model.generated else "authentic_looking" if logit <= model.authentic else "cannot_tell"
     )
     notes = [Reason("between")] if verdict == "cannot_tell" else []
+    if verdict == "authentic_looking" and float(np.mean(_all(scored, "unfilmed"))) > 1:
+        verdict, notes = "cannot_tell", [Reason("unlike_filmed")]
     return FaceReport(
         number=number,
         spans=spans,

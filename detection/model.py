@@ -88,19 +88,21 @@ class Member:
     motion: MotionNet
     listener: np.ndarray
     known: tuple[Gauss, ...]
-    reach: float  # distance that 1 % of held-out takes exceed
+    reach: float  # distance to real and to generated takes beyond which nothing is said
+    near: float  # distance to real takes up to which a face may be called authentic looking
 
     @torch.inference_mode()
-    def look(self, crops: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """crops (N, F, S, S, 3), skin (N, 5, M, M) -> logits of crops, of skin, strangeness (limit 1): (N,)."""
+    def look(self, crops: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """crops (N, F, S, S, 3), skin (N, 5, M, M) -> logits of crops, of skin, distance to anything seen and to real
+        faces (limit 1): (N,)."""
         parts = []
         for k in range(0, len(crops), BATCH):
             shown = as_tensor(crops[k : k + BATCH])
             flat = torch.from_numpy(skin[k : k + BATCH].astype(np.float32))
             parts.append([t.numpy() for t in self.pixels(shown, flat)])
         crop, flat_logit, embedding = (np.concatenate(p) for p in zip(*parts, strict=True))
-        far = np.min([gauss.distance(embedding) for gauss in self.known], axis=0) / self.reach
-        return crop, flat_logit, far
+        away = [gauss.distance(embedding) for gauss in self.known]  # real, generated
+        return crop, flat_logit, np.min(away, axis=0) / self.reach, away[0] / self.near
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Scores:
     """What the branches say about one face, as log-odds of "generated" (uncalibrated), per window or as a whole.
 
     pixels, skin, motion: (N,) means over members.  spread: (N, 3) their standard deviations between members.
-    strange: (N,), above 1 the faces are unlike anything seen.  lively: (N,), how much a face moves by itself.
+    strange: (N,), above 1 the faces are unlike anything seen.  unfilmed: (N,), above 1 they are unlike the real ones
+    seen.  lively: (N,), how much a face moves by itself.
     sync: vector (6,) of lip-sync features, None without speech.  agreements: one per stretch.
     """
 
@@ -117,6 +120,7 @@ class Scores:
     motion: np.ndarray
     spread: np.ndarray
     strange: np.ndarray
+    unfilmed: np.ndarray
     lively: np.ndarray
     sync: np.ndarray | None
     agreements: tuple[tuple[float, float, Agreement], ...] = ()
@@ -169,6 +173,7 @@ class Model:
             motion=mean[2],
             spread=said.std(0).T,
             strange=np.mean([s[2] for s in seen], axis=0),
+            unfilmed=np.mean([s[3] for s in seen], axis=0),
             lively=liveliness(motion),
             sync=np.mean(vectors, axis=0) if vectors else None,
             agreements=tuple(stretches),
@@ -229,7 +234,7 @@ def _member(tensors: dict[str, np.ndarray], start: str, facts: dict[str, Any]) -
     known = tuple(Gauss(own[f"known{c}.mean"], own[f"known{c}.whiten"]) for c in range(2))
     motion = MotionNet(**{name: own[f"motion.{name}"] for name in MotionNet.__dataclass_fields__})
     skin = SkinNet(**{name: own[f"skin.{name}"] for name in SkinNet.__dataclass_fields__})
-    return Member(net.eval(), skin, motion, own["listener"], known, float(own["reach"][0]))
+    return Member(net.eval(), skin, motion, own["listener"], known, *(float(x) for x in own["reach"]))
 
 
 def sync_stretches(lips: Lips | None) -> list[tuple[int, int]]:

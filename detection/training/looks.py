@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-KINDS = {"none": 0.55, "film": 0.17, "smooth": 0.15, "drawn": 0.13}  # name -> probability
+KINDS = {"none": 0.55, "film": 0.18, "smooth": 0.14, "drawn": 0.13}  # name -> probability
 FACE = 200.0  # pixels: the size of face at which the sizes below hold
 
 
@@ -81,5 +81,5 @@ def draw_look(rng: np.random.Generator) -> Look:
     strength = float(rng.uniform(0, 1))
     if kind != "film":
         return Look(kind, strength)
-    return Look(kind, strength, float(rng.choice([0.0, rng.uniform(0.2, 1)])), float(rng.uniform(3, 14)),
-                float(rng.uniform(0, 1.6)))  # fmt: skip
+    return Look(kind, strength, float(rng.choice([0.0, rng.uniform(0.2, 1)])), float(rng.uniform(3, 22)),
+                float(rng.uniform(0, 2.2)))  # fmt: skip

@@ -39,6 +39,7 @@ FALSE_ALARMS = 0.01  # share of real takes that may be called generated
 # how far a branch is to be trusted on people of a fifth (docs/detection.md).
 FUSION = [0.0, 0.2, 1.0, 0.1, 0.1]
 STRANGE = 0.03  # share of takes whose face may be called unlike anything seen
+UNFILMED = 0.1  # share of real takes that may be too unlike the others to be called authentic looking
 STILL = 0.01  # share of real and generated takes that may be taken for filmed photos
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
 
@@ -56,7 +57,7 @@ def train_member(takes: list[Take], fold: int, config: TrainConfig, seed: int) -
     skin = branches.train_skin(seen, config)
     tensors |= {f"skin.{n}": getattr(skin, n) for n in skin.__dataclass_fields__}
     tensors["listener"] = branches.train_listener(seen)
-    member = Member(net, skin, motion, tensors["listener"], (), 1.0)
+    member = Member(net, skin, motion, tensors["listener"], (), 1.0, 1.0)
     embeddings: dict[bool, list[np.ndarray]] = {False: [], True: []}
     with torch.inference_mode():
         for take in seen:
@@ -76,10 +77,10 @@ def held_out(takes: list[Take], members: list[Member]) -> list[dict[str, Any]]:
         member = members[take.fold]
         row: dict[str, Any] = {"take": take, "motion": float(member.motion.logits(take.motion).mean())}
         if take.has_pixels:
-            crop, flat, far = member.look(take.crops, take.skin)
+            crop, flat, far, off = member.look(take.crops, take.skin)
             row |= {"pixels": float((crop + flat).mean()), "crops": float(crop.mean()), "maps": float(flat.mean())}
             row["skin"] = float(member.skin.logits(take.light).mean())
-            row["far"] = float(far.mean())
+            row |= {"far": float(far.mean()), "off": float(off.mean())}
         found = [
             agreement(take.clock[a:b], take.lips[a:b], take.voice, member.listener)
             for a, b in sync_stretches(Lips(take.clock, take.lips))
@@ -214,7 +215,9 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     takes = [t for t in takes if t.kind != FILMED]
     everything: dict[str, np.ndarray] = {}
     parts = []
-    stamp = hashlib.sha256(repr((VERSION, config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(repr((VERSION, config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[
+        :12
+    ]
     for fold in range(FOLDS):
         kept = work / f"member{fold}-{stamp}.npz"
         if kept.exists():
@@ -227,26 +230,29 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
             np.savez(part, **tensors)  # type: ignore[arg-type]
             part.replace(kept)
         parts.append(tensors)
-    members = [_assembled(t, 1.0) for t in parts]
+    members = [_assembled(t) for t in parts]
     rows = held_out(takes, members)
     far = np.array([r.get("far", np.nan) for r in rows])
     kinds = np.array([r["take"].kind for r in rows])
     reach = float(np.nanquantile(far[np.isin(kinds, ("real", *GENERATED, *PARTIAL))], 1 - STRANGE))
+    off = np.array([r.get("off", np.nan) for r in rows])
+    near = float(np.nanquantile(off[kinds == REAL], 1 - UNFILMED))
     for k, tensors in enumerate(parts):
-        tensors["reach"] = np.array([reach], np.float32)
+        tensors["reach"] = np.array([reach, near], np.float32)
         everything |= {f"{k}.{n}": _small(v) for n, v in tensors.items()}
     facts = calibrate(rows)
     scores = cross_fused(rows)
     told = answered(rows, reach)
+    filmed = ~(off > near)
     generated, authentic = thresholds([r for r, t in zip(rows, told, strict=True) if t], scores[told])
     values = figures(rows, scores, told)
     own = np.isin(kinds, GENERATED) & np.isfinite(scores)
     real = (kinds == "real") & np.isfinite(scores)
     values |= {
         "real_called_generated": round(float(((scores >= generated) & told)[real].mean()), 4),
-        "real_called_authentic": round(float(((scores <= authentic) & told)[real].mean()), 4),
+        "real_called_authentic": round(float(((scores <= authentic) & told & filmed)[real].mean()), 4),
         "generated_called_generated": round(float(((scores >= generated) & told)[own].mean()), 4),
-        "generated_called_authentic": round(float(((scores <= authentic) & told)[own].mean()), 4),
+        "generated_called_authentic": round(float(((scores <= authentic) & told & filmed)[own].mean()), 4),
         "real_unanswered_as_strange": round(float((~told)[real].mean()), 4),
         "generated_unanswered_as_strange": round(float((~told)[own].mean()), 4),
     }
@@ -268,10 +274,11 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     return everything, facts
 
 
-def _assembled(tensors: dict[str, np.ndarray], reach: float) -> Member:
+def _assembled(tensors: dict[str, np.ndarray]) -> Member:
+    """A member whose distances are not yet measured against limits."""
     from detection.model import _member
 
-    own = {f"0.{n}": v for n, v in tensors.items()} | {"0.reach": np.array([reach], np.float32)}
+    own = {f"0.{n}": v for n, v in tensors.items()} | {"0.reach": np.ones(2, np.float32)}
     return _member(own, "0.", {"pixels": PixelConfig().to_dict()})
 
 

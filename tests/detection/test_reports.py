@@ -26,12 +26,16 @@ def model() -> Model:
     return Model.from_pretrained()
 
 
-def scores(model: Model, logits: list[float], strange: float = 0.4, lively: float = 60.0) -> Scores:
+def scores(
+    model: Model, logits: list[float], strange: float = 0.4, unfilmed: float = 0.5, lively: float = 60.0
+) -> Scores:
     """Branch values that fuse to the given log-odds."""
     w = model.fusion["silent"]
     skin = (np.array(logits) - w[0]) / max(w[2], 1e-6)  # all of it from the skin branch
     n = len(logits)
-    return Scores(np.zeros(n), skin, np.zeros(n), np.zeros((n, 3)), np.full(n, strange), np.full(n, lively), None)
+    return Scores(
+        np.zeros(n), skin, np.zeros(n), np.zeros((n, 3)), *(np.full(n, x) for x in (strange, unfilmed, lively)), None
+    )
 
 
 def sighting(model: Model, logits: list[float], start: float = 0.0, seed: int = 0, **changes: object) -> Sighting:
@@ -91,6 +95,21 @@ def test_faces_unlike_anything_seen_get_no_answer(model: Model) -> None:
     one = sighting(model, [9.0] * 3)
     one = replace(one, scores=scores(model, [9.0] * 3, strange=1.4))
     assert [r.code for r in verdict(model, one).reasons] == ["strange"]
+
+
+def test_a_face_that_does_not_move_by_itself_may_be_a_filmed_photo(model: Model) -> None:
+    one = replace(sighting(model, [9.0] * 3), scores=scores(model, [9.0] * 3, lively=model.still / 2))
+    report = verdict(model, one)
+    assert [r.code for r in report.reasons] == ["still"] and report.probability is None
+
+
+def test_authentic_looking_is_said_of_faces_like_the_filmed_ones_only(model: Model) -> None:
+    clean, foreign = ([x] * 3 for x in (model.authentic - 2, model.generated + 2))
+    one = replace(sighting(model, clean), scores=scores(model, clean, unfilmed=1.3))
+    report = verdict(model, one)
+    assert (report.verdict, [r.code for r in report.reasons]) == ("cannot_tell", ["unlike_filmed"])
+    other = replace(sighting(model, foreign), scores=scores(model, foreign, unfilmed=1.3))
+    assert verdict(model, other).verdict == "generated"
 
 
 def test_no_faces_is_not_authentic(model: Model) -> None:
