@@ -215,9 +215,8 @@ def fit(takes: list[Take], work: Path, config: TrainConfig, seed: int) -> tuple[
     takes = [t for t in takes if t.kind != FILMED]
     everything: dict[str, np.ndarray] = {}
     parts = []
-    stamp = hashlib.sha256(repr((VERSION, config, seed, [(t.name, t.windows) for t in takes])).encode()).hexdigest()[
-        :12
-    ]
+    made_of = (VERSION, config, seed, [(t.name, t.windows) for t in takes])
+    stamp = hashlib.sha256(repr(made_of).encode()).hexdigest()[:12]
     for fold in range(FOLDS):
         kept = work / f"member{fold}-{stamp}.npz"
         if kept.exists():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from detection.metrics import auc, brier, by_people, conformal_upper, ece, logistic, tpr_at_fpr
 from detection.training.degrade import CODECS, Settings, degrade, draw, transcode
+from detection.training.looks import Look, draw_look
 from detection.training.probes import LIMIT, probes
+from detection.training.pseudo import filmed
 from detection.training.split import FOLDS, clips, person_of
-from detection.training.takes import Take, load_takes
+from detection.training.takes import FILMED, Take, load_takes
 from tests.detection.conftest import sway
 
 
@@ -82,6 +85,35 @@ def test_degrading_is_seeded_and_treats_sources_of_any_size_alike(astronaut: np.
     assert a[0].shape == b[0].shape and a[0].shape[0] % 16 == 0 and rate > 0
     assert all(np.array_equal(x, y) for x, y in zip(a, again, strict=True))
     assert np.abs(a[3].astype(int) - b[3]).mean() < 6
+
+
+@pytest.mark.parametrize("kind", ["film", "smooth", "drawn"])
+def test_looks_change_the_picture_and_only_grain_is_new_in_every_frame(kind: str, astronaut: np.ndarray) -> None:
+    look = Look(kind, 0.5, sepia=0.5, grain=10, coarse=1.0)
+    first, second = (look.on(astronaut, 150, np.random.default_rng(seed)) for seed in (0, 1))
+    assert first.shape == astronaut.shape and first.dtype == np.uint8
+    assert np.abs(first.astype(int) - astronaut).mean() > 2
+    assert (np.abs(first.astype(int) - second).mean() > 4) == (kind == "film")
+    fine = [
+        cv2.Laplacian(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), cv2.CV_32F)[120:180, 100:160] for f in (astronaut, first)
+    ]
+    if kind == "smooth":
+        assert np.abs(fine[1]).mean() < 0.8 * np.abs(fine[0]).mean()
+
+
+def test_looks_are_drawn_by_the_seed_and_left_out_about_half_the_time() -> None:
+    drawn = [draw_look(np.random.default_rng(seed)).kind for seed in range(400)]
+    assert drawn == [draw_look(np.random.default_rng(seed)).kind for seed in range(400)]
+    assert 0.45 < drawn.count("none") / 400 < 0.65 and {"film", "smooth", "drawn"} < set(drawn)
+
+
+def test_a_filmed_photo_moves_and_is_neither_real_nor_generated(astronaut: np.ndarray) -> None:
+    frames = filmed(astronaut, 12, 150.0, np.random.default_rng(2))
+    assert len(frames) == 12 and frames[0].shape == astronaut.shape
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 3
+    one = take("a.0.filmed0", False, "p", 1, np.random.default_rng(0))
+    one.kind = FILMED
+    assert not one.fake and one.has_pixels
 
 
 def test_people_and_sources_are_disjoint(tmp_path: Path) -> None:
