@@ -15,7 +15,7 @@ from detection import Detector, Progress
 from detection.detector import FIRST, PIECE, _pieces
 from detection.errors import MissingExtra
 from detection.model import Model
-from detection.report import STATUSES, VERDICTS, Report
+from detection.report import Report
 from tests.detection.conftest import save, sway
 from vasa_core.errors import WeightsError
 
