@@ -86,7 +86,7 @@ def visit(app: App, number: int, speech: Path) -> str:
                     return "polite no" if BUSY.search(answer) else f"{name} failed: {answer[-300:]}"
             handler = someone.handler("make")
             form = [*NEEDED, *someone.defaults(handler)[len(NEEDED) :]]
-            answer = someone.join("make", form, session)
+            answer = "".join(someone.join(*step, session) for step in (("make", form), ("follow", []), ("finish", [])))
             if BUSY.search(answer):
                 return "polite no"
             if "result-card" not in answer and "Watermark" not in answer:

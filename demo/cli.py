@@ -8,9 +8,11 @@ file has been written. Only argparse is imported here, so that `--help` answers 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -237,15 +239,28 @@ def _revoke(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    import app
-
     try:
+        if args.port:
+            _require_free(args.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", args.port)
+        import app  # takes seconds
+
         app.main(args.host, args.port)
     except CandorError as error:
         return _complain(sys.stderr, str(error), error.exit_code)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises UsageError when another program listens there; what else may be wrong shows when the page is opened."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"Port {port} cannot be used; another program may have it. Choose another with --port."
+            ) from error
 
 
 COMMANDS = {"consent": _consent, "generate": _generate, "reenact": _reenact, "verify": _verify, "revoke": _revoke}

@@ -15,6 +15,7 @@ from demo import cards, texts
 from demo.errors import Busy, Missing
 from demo.guard import explain
 from demo.inputs import QUIET
+from demo.samples import Sample
 from demo.session import Visitors
 from demo.studio import Studio
 
@@ -58,6 +59,16 @@ class ConsentStep:
             self.spoken,
             self.document,
         ]
+
+    def answers(self, sample: Sample, language: str) -> dict[gr.Component, Any]:
+        """What is known of a sample's picture, by widget. The statement is never confirmed for anybody."""
+        known = sample.answers(language)
+        return {
+            self.basis: known["basis"],
+            self.subject: known["subject"],
+            self.source: known["source"],
+            self.agreed: False,
+        }
 
 
 def build(studio: Studio, visitors: Visitors, prefix: str = "") -> ConsentStep:

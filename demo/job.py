@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from safety.attestation import Attestation
     from safety.consent import ConsentRecord
 
-LOOK_AGAIN = 0.25  # seconds between two updates of the progress card
+LOOK_AGAIN = 0.4  # seconds between two updates of the progress card
 
 
 class Job:
@@ -48,6 +49,7 @@ class Job:
         self.names = (visitor.photo_name, visitor.speech_name)
         self.voice = visitor.voice
         self.record: ConsentRecord | None = None
+        self.earlier = earlier
         if earlier is not None:
             self.photo, self.speech, self.face = earlier.photo, earlier.speech, earlier.face
             self.names, self.record = earlier.names, earlier.record
@@ -58,6 +60,7 @@ class Job:
         self.motion = visitor.new("candor-motion", ".safetensors")
         self.error: BaseException | None = None
         self._kept = {earlier.made.sealed.path} if earlier is not None and earlier.made is not None else set()
+        self._ended = threading.Event()
         self._steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
         visitor.held = {path for path in (self.photo, self.speech) if path is not None}
         visitor.working = True
@@ -70,6 +73,14 @@ class Job:
         worker = threading.Thread(target=self.run, name="candor-create", daemon=True)
         worker.start()
         return worker
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    def wait(self) -> None:
+        """Return once it has ended."""
+        self._ended.wait()
 
     def run(self) -> None:
         visitor = self.visitor
@@ -104,6 +115,7 @@ class Job:
             visitor.held, visitor.working = set(), False
             if visitor.gone:  # whatever was written after the folder had been removed
                 shutil.rmtree(visitor.folder, ignore_errors=True)
+            self._ended.set()
 
     def _count(self) -> None:
         metrics, word = self.studio.metrics, outcome(self.error)
@@ -127,12 +139,11 @@ class Job:
             self.record = self.studio.consent(stated, photo, speech, self.language)
         return self.record
 
-    def news(self) -> Step | None:
-        """The latest step since the last call; waits a moment for one."""
-        try:
-            step = self._steps.get(timeout=LOOK_AGAIN)
-            while not self._steps.empty():
+    def news(self, wait: float = LOOK_AGAIN) -> Step | None:
+        """The latest step since the last call, after some seconds, or at once when the work has ended."""
+        self._ended.wait(wait)
+        step = None
+        with suppress(queue.Empty):
+            while True:
                 step = self._steps.get_nowait()
-            return step
-        except queue.Empty:
-            return None
+        return step

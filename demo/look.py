@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -84,6 +85,26 @@ def build() -> Look:
     roll.click(lambda: random.randint(0, MAX_SEED), None, seed, **QUIET)
     reset.click(lambda: neutral, None, widgets, **QUIET)
     return Look(widgets, panel, preview, seen)
+
+
+def fill(panel: Look, controls: Mapping[str, Any], fps: int) -> dict[gr.Component, Any]:
+    """The panel as a recipe has it, as updates: what the recipe does not name is as it was at first.
+
+    controls: fields of `Controls`; of them the gaze, one emotion, head motion and the seed are taken.
+    """
+    emotion, strength = next(iter(controls.get("emotion", {}).items()), ("neutral", None))
+    yaw, pitch = controls.get("gaze", (0, 0))
+    wanted = {
+        "gaze-yaw": yaw,
+        "gaze-pitch": pitch,
+        "emotion": emotion,
+        "emotion-strength": strength,
+        "head-motion": controls.get("head_motion"),
+        "seed": controls.get("seed"),
+        "fps": fps,
+    }
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+    return {widget: gr.update(value=chosen.get(str(widget.elem_id), widget.value)) for widget in panel.inputs}
 
 
 def build_live() -> Look:

@@ -11,7 +11,7 @@ import gradio as gr
 from demo import about, cards, texts
 from demo.create import Create
 from demo.detect import Detect
-from demo.inputs import READS
+from demo.inputs import QUIET, READS
 from demo.live.desk import LiveDesk
 from demo.live.page import Live
 from demo.moving import Moving
@@ -19,6 +19,8 @@ from demo.session import Visitors
 from demo.specimens import Specimens
 from demo.studio import Studio
 from demo.verify import Verify
+
+SHOW_TAB = """() => { scrollTo({top: 0}); return {__type__: "update", selected: "%s"} }"""
 
 
 def own_authority() -> bool:
@@ -44,18 +46,28 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
     Moving(visitors, create)
     gr.HTML(cards.footer())
 
-    def send(request: gr.Request) -> tuple[gr.Tabs, str | None, str]:
-        visitor = visitors.find(request.session_hash)
-        path = str(visitor.result) if visitor and visitor.result else None
-        return gr.Tabs(selected="verify"), path, verify.examine(path, request)
+    def send(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        path = latest(request)
+        yield {verify.file: path}
+        for report in verify.watch(path, request):
+            yield {verify.report: report}
 
     def send_to_detect(request: gr.Request) -> Iterator[dict[Any, Any]]:
-        visitor = visitors.find(request.session_hash)
-        path = str(visitor.result) if visitor and visitor.result else None
-        yield {tabs: gr.Tabs(selected="detect"), detect.file: path}
+        yield from examine(latest(request), request)
+
+    def examine(path: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield {detect.file: path}
         for report, save in detect.watch(path, request):
             yield {detect.report: report, detect.save: save}
 
+    def latest(request: gr.Request) -> str | None:
+        visitor = visitors.find(request.session_hash)
+        return str(visitor.result) if visitor and visitor.result else None
+
     tab.select(live.photo.refresh, None, live.photo.widgets, **READS)
-    create.result.send.click(send, None, [tabs, verify.file, verify.report], **READS)
-    create.result.detect.click(send_to_detect, None, [tabs, detect.file, detect.report, detect.save], **READS)
+    examined = [detect.file, detect.report, detect.save]
+    for button, goal in ((create.result.send, "verify"), (create.result.detect, "detect"), (verify.onward, "detect")):
+        button.click(None, None, tabs, js=SHOW_TAB % goal, **QUIET)  # at once; the answer follows
+    create.result.send.click(send, None, [verify.file, verify.report], **READS)
+    create.result.detect.click(send_to_detect, None, examined, **READS)
+    verify.onward.click(examine, verify.file, examined, **READS)

@@ -42,7 +42,7 @@ class Visitor:
     photo, speech: the visitor's inputs inside `folder`, None until given; the names are those the visitor knows.
     voice:  the synthesiser that made the speech, empty for a recording.
     face:   index of the chosen face, None for the largest.
-    result: the last finished video.   last: the work it came from.
+    result: the last finished video.   last: the work it came from.   job: the work that is followed, if any.
     working, gone: a video is being made; the visitor has left.
     uploads: copies that the web framework holds and that go with the visitor.
     held: files that the running work still reads.
@@ -62,6 +62,7 @@ class Visitor:
     held: set[Path] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     last: Any = None
+    job: Any = None
     form: dict[str, Any] = field(default_factory=dict)
     working: bool = False
     gone: bool = False

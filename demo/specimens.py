@@ -19,7 +19,7 @@ from demo.session import VISITOR, Visitors
 from demo.studio import Studio
 
 KINDS = ("own", "stripped", "tampered", "real")
-RECIPE = "happy"  # the sample whose drawn character and voice are used
+RECIPE = "gaze"  # the shortest sample whose drawn character and voice are used
 FOLDER = f"{VISITOR}specimens"  # among the visitors' folders, and gone with them
 FPS = 25
 

@@ -18,6 +18,8 @@ from demo.specimens import Specimens, draw
 from demo.studio import Studio
 from demo.withdrawing import Withdrawing
 
+WHILE_THERE = """file => ({__type__: "update", visible: !!file})"""
+
 
 class Verify:
     """The page's widgets and what they do. Draws itself inside the current layout.
@@ -38,7 +40,9 @@ class Verify:
                 Withdrawing(studio, visitors)
             with gr.Column(min_width=320, elem_classes="right"):
                 self.report = gr.HTML(self._empty(), elem_id="report")
+                self.onward = gr.Button(texts.VERIFY_ONWARD, size="sm", visible=False, elem_id="verify-detect")
         self.file.upload(self.watch, self.file, self.report, **READS)
+        self.file.change(None, self.file, self.onward, js=WHILE_THERE, **QUIET)
         self.file.clear(self._empty, None, self.report, **QUIET)
         for kind, button in buttons:
             button.click(self._picker(kind), None, [self.file, self.report], **READS)

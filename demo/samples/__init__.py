@@ -23,6 +23,7 @@ class Recipe:
     photo:  file in this folder.   voice: synthesiser and voice, such as "flite:slt", "espeak-ng:fr" or "chant:en-us",
             which is espeak-ng syllable by syllable on the notes of a tune.
     text:   what it says, in `language`.   attestation: fields of the consent record.   controls: fields of `Controls`.
+    answers_fr: those fields of the consent form that a French visitor reads in French.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Recipe:
     attestation: dict[str, Any]
     controls: dict[str, Any]
     fps: int
+    answers_fr: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Sample:
     def named(self, language: str) -> str:
         """The title in "en" or "fr"."""
         return self.recipe.title_fr if language == "fr" else self.title
+
+    def answers(self, language: str) -> dict[str, str]:
+        """What is known of the picture, by field of the consent form: basis, subject, source. Who attests is not."""
+        known = {name: str(self.recipe.attestation[name]) for name in ("basis", "subject", "source")}
+        return known | self.recipe.answers_fr if language == "fr" else known
 
     @property
     def photo(self) -> Path:

@@ -91,7 +91,8 @@ AHEAD_MANY = "{count} people are before you."
 TIME_LEFT = "about {seconds:.0f} s left"
 TIME_UNKNOWN = "just started"
 EMPTY_TITLE = "Your video appears here"
-EMPTY_TEXT = "Add a photo and a voice, answer for consent, and press Create video. Or play a sample."
+EMPTY_TEXT = "Add a photo and a voice, answer for consent, and press Create video."
+EXAMPLE = "New here? Fill everything in with an example"
 
 MISSING_PHOTO = "Add a portrait photo first (step 1)."
 MISSING_SPEECH = "Add a recording first (step 2)."
@@ -138,8 +139,10 @@ SAMPLES_TITLE = "Samples"
 SAMPLES_HINT = "Made earlier with this program; they play at once."
 SAMPLE_TITLE = "Prepared sample"
 SAMPLE_SIGNER = "Signed by Candor’s sample authority when it was prepared."
-SAMPLE_USE = "Use this photo and voice"
-SAMPLE_USED = "The sample’s photo and voice are loaded. Answer step 3, then press Create video."
+SAMPLE_USE = "Make one like this"
+SAMPLE_USED = (
+    "Photo, voice and look are loaded. In step 3, add your name and confirm the statement; then press Create video."
+)
 
 SPECIMENS_TITLE = "Or try one of these"
 SPECIMENS_HINT = (
@@ -271,6 +274,7 @@ VERIFY_LABEL = "Video or picture to verify"
 VERIFY_PRIVATE = "The file is read as it is, up to {megabytes} MB, and removed when you leave."
 VERIFY_EMPTY_TITLE = "The report appears here"
 VERIFY_EMPTY_TEXT = "Four independent traces: the signed manifest, the watermark, the consent record and the log."
+VERIFY_ONWARD = "Examine the faces too"
 VERIFY_WAIT_TITLE = "Reading the file"
 VERIFY_WAIT_TEXT = "Manifest, then pixels, then the log. Long videos take a few seconds."
 VERDICT = {

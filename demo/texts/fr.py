@@ -88,7 +88,8 @@ AHEAD_MANY = "{count} personnes sont avant vous."
 TIME_LEFT = "encore {seconds:.0f} s environ"
 TIME_UNKNOWN = "à l’instant"
 EMPTY_TITLE = "Votre vidéo apparaîtra ici"
-EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, puis Créer la vidéo. Ou lancez un exemple."
+EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, puis Créer la vidéo."
+EXAMPLE = "Première visite ? Tout remplir avec un exemple"
 
 MISSING_PHOTO = "Ajoutez d’abord une photo de portrait (étape 1)."
 MISSING_SPEECH = "Ajoutez d’abord un enregistrement (étape 2)."
@@ -135,8 +136,11 @@ SAMPLES_TITLE = "Exemples"
 SAMPLES_HINT = "Faits auparavant avec ce programme ; ils se lancent aussitôt."
 SAMPLE_TITLE = "Exemple préparé"
 SAMPLE_SIGNER = "Signé par l’autorité des exemples de Candor lors de sa préparation."
-SAMPLE_USE = "Utiliser cette photo et cette voix"
-SAMPLE_USED = "La photo et la voix de l’exemple sont chargées. Répondez à l’étape 3, puis Créer la vidéo."
+SAMPLE_USE = "En faire une pareille"
+SAMPLE_USED = (
+    "La photo, la voix et l’apparence sont chargées. À l’étape 3, ajoutez votre nom et confirmez la déclaration, puis "
+    "Créer la vidéo."
+)
 
 SPECIMENS_TITLE = "Ou essayez l’un de ceux-ci"
 SPECIMENS_HINT = (
@@ -265,6 +269,7 @@ VERIFY_LABEL = "Vidéo ou image à vérifier"
 VERIFY_PRIVATE = "Le fichier est lu tel quel, {megabytes} Mo au plus, et effacé quand vous partez."
 VERIFY_EMPTY_TITLE = "Le rapport apparaîtra ici"
 VERIFY_EMPTY_TEXT = "Quatre traces indépendantes : le manifeste signé, le filigrane, le consentement et le registre."
+VERIFY_ONWARD = "Examiner aussi les visages"
 VERIFY_WAIT_TITLE = "Lecture du fichier"
 VERIFY_WAIT_TEXT = "Le manifeste, puis les pixels, puis le registre. Une longue vidéo prend quelques secondes."
 VERDICT = {

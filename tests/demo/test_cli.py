@@ -70,7 +70,7 @@ def refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., 
     return run
 
 
-def test_generate_and_verify_speak_clean_json(desk: Desk, tmp_path: Path) -> None:
+def test_generate_and_verify_speak_clean_json(desk: Desk, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.mp4"
     made = demo(
         "generate", desk.photo, desk.speech, "--consent", desk.consent, "-o", out, "--fps", 25, "--seed", 3, "--json"
@@ -93,9 +93,10 @@ def test_generate_and_verify_speak_clean_json(desk: Desk, tmp_path: Path) -> Non
             video.streams.video[0].codec_context.name == "h264" and video.streams.audio[0].codec_context.name == "aac"
         )
 
-    checked = demo("verify", out, "--json")
-    facts = json.loads(checked.stdout)
-    assert checked.returncode == 0 and facts.keys() >= {
+    capfd.readouterr()
+    assert main(["verify", str(out), "--json"]) == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert facts.keys() >= {
         "manifest",
         "watermark",
         "consent",
@@ -305,7 +306,7 @@ def test_files_that_cannot_be_verified(refused: Callable[..., str], tmp_path: Pa
 def start_generating(desk: Desk, folder: Path, target: Path) -> subprocess.Popen[str]:
     """A long video in the making; returns once frames are being drawn."""
     speech, consent = write_speech(folder / "long.wav", 9), folder / "long.json"
-    assert demo("consent", desk.photo, speech, *ATTEST, "-o", consent).returncode == 0
+    assert main(["consent", str(desk.photo), str(speech), *ATTEST, "-o", str(consent)]) == 0
     command = [
         sys.executable,
         "-m",

@@ -61,7 +61,7 @@ def test_a_visitor_who_leaves_stops_the_work_and_leaves_nothing(studio: Studio, 
     job = Job(studio, visitor, ATTESTATION, Controls(), 60)
     worker = threading.Thread(target=job.run)
     worker.start()
-    while (step := job.news()) is None or step.stage == "photo":
+    while (step := job.news(0.01)) is None or step.stage == "photo":
         assert worker.is_alive()
     visitors.leave("one")
     worker.join(30)
