@@ -28,6 +28,13 @@ LEARNED_LIGHT, LEARNED_COLOUR = 0.75, 0.3  # shares of the broad tone that are l
 BROAD = 0.07  # scale of what counts as broad, in mouth widths
 NARROW = (0.05, 0.17)  # openings, in mouth widths, between which single teeth come out of a row without gaps
 NARROW_LOWER = (0.08, 0.26)  # the same for the lower row, of which only the tips show for longer
+UNDER_NOSE = np.array([164, 167, 165, 92, 37, 0, 267, 322, 391, 393])
+CHEEKS = (np.array([50, 101, 205, 36, 207]), np.array([280, 330, 425, 266, 427]))
+WHISKERS = (
+    0.4,
+    0.65,
+)  # light under the nose over the cheeks', between which a moustache hangs over the lip or does not
+VEILED = 0.75  # share of the upper teeth that such a moustache hides
 SHADOW = 0.3  # share of the dark that lips so close leave on it
 FLOOR = 14.0  # luma steps; keeps ratios of dark tones sane
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -52,6 +59,7 @@ class Mouth:
         self._parted = float(np.clip(gap * self.width / 4 - 0.5, 0, 1))  # closed lips keep their own line
         bared = UPPER_EDGE + 0.5 * float(np.minimum(gap, 0.2))
         self._softness = portrait.softness
+        self._veil = VEILED * _whiskers(portrait)
         self._upper = self._teeth(UPPER_TEETH, bared, -1, size, tones["teeth"])
         self._lower = self._teeth(LOWER_TEETH, LOWER_EDGE, 1, size, tones["teeth"] * 0.86)
         self._tongue = self._make_tongue(size, tones["flesh"])
@@ -184,6 +192,8 @@ class Mouth:
             teeth = self._place(anchors, corner, size, rows[0] if merged < 1 else rows[1])
             if 0 < merged < 1:
                 teeth += merged * (self._place(anchors, corner, size, rows[1]) - teeth)
+            if rows is self._upper:
+                teeth *= 1 - self._veil
             inside = inside * (1 - teeth[..., 3:]) + teeth[..., :3] * (0.80 + 0.20 * open_share)
         mask = self._contour.mask(outline, (left, top), size)
         # The lips shade the rim of the opening, the upper lip most, and the corners fall into the dark.
@@ -251,6 +261,13 @@ def tooth_colour(skin: np.ndarray, light: float) -> np.ndarray:
     cast = (skin + 12) / (np.array([205.0, 160.0, 135.0]) + 12)
     cast = cast / cast.max()
     return np.asarray(np.array([245.0, 232.0, 212.0]) * (0.45 + 0.55 * cast) * min(0.34 + 0.80 * light, 1.0))
+
+
+def _whiskers(portrait: Portrait) -> float:
+    """1 for a moustache that hangs over the upper lip, 0 for none that is darker than a shadow."""
+    luma = cv2.cvtColor(portrait.texture, cv2.COLOR_RGB2GRAY)
+    under, *cheeks = (float(np.median(luma[_inside(portrait, p)])) + FLOOR for p in (UNDER_NOSE, *CHEEKS))
+    return float(1 - smoothstep(under / float(np.mean(cheeks)), *WHISKERS))
 
 
 def _inside(portrait: Portrait, points: np.ndarray) -> np.ndarray:
