@@ -2,7 +2,7 @@
 
     python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] [--model FOLDER] [--json OUT]     a motion model
     python -m benchmarks.lipsync DATA_DIR [--tracks .cache/tracks] --encoders visemes speech          the hearing alone
-    python -m benchmarks.lipsync DATA_DIR --live 3                  the motion model as a live stream, hops of 3 frames
+    python -m benchmarks.lipsync DATA_DIR --live                    the motion model as a live stream
 
 Speech that training never heard (vasa_core.training.speech_corpus.HELD_OUT and clips/dev) drives an average face.
 Phones come from PocketSphinx, so these figures need English. With --encoders the lips come straight from what each
@@ -52,7 +52,7 @@ from vasa_core.training.speech_corpus import ENGLISH_FILES, HELD_OUT
 from vasa_core.types import SAMPLE_RATE, Controls, Motion
 from vasa_core.weights import FOLDER
 
-LIVE_PIECE = SAMPLE_RATE * 8 // 100
+LIVE_PIECE = SAMPLE_RATE // 50
 
 Clip = tuple[str, np.ndarray, list[Phone]]
 Mover = Callable[[np.ndarray, Controls], Motion]
@@ -99,13 +99,12 @@ def model_row(model: Mover, space: FaceSpace, samples: np.ndarray, phones: list[
 
 @dataclass(frozen=True)
 class Live:
-    """A motion model that hears the sound in pieces of 80 ms; English alone is measured so.   hop: frames."""
+    """A motion model that hears the sound in pieces of 20 ms; English alone is measured so."""
 
     model: DiffusionMotion
-    hop: int
 
     def __call__(self, samples: np.ndarray, controls: Controls) -> Motion:
-        stream = self.model.stream(controls, self.hop)
+        stream = self.model.stream(controls)
         pieces = [stream.push(samples[k : k + LIVE_PIECE]) for k in range(0, len(samples), LIVE_PIECE)]
         pieces.append(stream.finish())
         return Motion(np.concatenate([m.pose for m in pieces]), np.concatenate([m.dynamics for m in pieces]))
@@ -123,7 +122,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder with other weights than the shipped ones")
     parser.add_argument("--model", type=Path, help="another motion model than the shipped one")
     parser.add_argument("--encoders", nargs="*", help="compare encoders by name instead of running a motion model")
-    parser.add_argument("--live", type=int, metavar="HOP", help="run the motion model as a live stream")
+    parser.add_argument("--live", action="store_true", help="run the motion model as a live stream")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -145,7 +144,7 @@ def main() -> None:
         sources.update(ears)
     else:
         whole = DiffusionMotion.from_pretrained(options.model or FOLDER / "motion_live", options.weights)
-        model: Mover = Live(whole, options.live) if options.live else whole
+        model: Mover = Live(whole) if options.live else whole
         rows = []
         for name, samples, phones in clips:
             rows.append({"file": name} | model_row(model, space, samples, phones, options.seed))

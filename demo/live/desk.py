@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SECONDS = 180.0  # a live session lasts at most, unless MINUTES says otherwise
 MINUTES = "CANDOR_LIVE_MINUTES"
 UNATTENDED = 20.0  # seconds without a connection after which a session ends
-HOP = 3  # frames of motion made together: one by one costs more than two cores have beside a browser (docs/live.md)
 PLACES = max(1, (os.cpu_count() or 1) // 2)  # a session takes most of a core
 
 
@@ -137,7 +136,7 @@ class LiveDesk:
         leave = LiveExit(vault, issue_token(vault, record, picture, silence), picture, silence, self.seconds)
         place = Place(secrets.token_urlsafe(24), owner, record, picture, renderer, self.seconds)
         place.session = LiveSession(
-            self.studio.core.generator().stream(Controls(), hop=HOP),
+            self.studio.core.generator().stream(Controls()),
             renderer,
             leave,
             Controls(),

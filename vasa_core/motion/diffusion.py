@@ -43,16 +43,23 @@ class DiffusionMotion:
         pipeline: MotionPipeline,
         seal: np.ndarray,
         steps: int = STEPS,
+        shapes: np.ndarray | None = None,
     ) -> None:
+        """shapes: (6, D) code per face width of each articulator; without them there is no live stream.
+
+        Raises WeightsError for parts that do not fit together.
+        """
         config = pipeline.transformer.config
         if config["features"] != encoder.name or config["audio_dim"] != encoder.dim:
             raise WeightsError(
                 f"The motion model hears '{config['features']}', not '{encoder.name}'; load that encoder."
             )
-        if config["dynamics_dim"] != space.dim or seal.shape != (space.dim,):
+        if config["dynamics_dim"] != space.dim or any(
+            part.shape[-1] != space.dim for part in (seal, seal if shapes is None else shapes)
+        ):
             raise WeightsError("The motion model and the face space have codes of different length; install them anew.")
         self.space, self.encoder, self.pipeline = space, encoder, pipeline
-        self.seal, self.steps = seal, steps
+        self.seal, self.steps, self.shapes = seal, steps, shapes
         self.mouth = np.array([name.startswith("mouth") for name in space.names])
 
     @classmethod
@@ -75,6 +82,7 @@ class DiffusionMotion:
             pipeline,
             tensors["seal"],
             steps,
+            tensors.get("shapes"),
         )
 
     def __call__(
@@ -113,12 +121,12 @@ class DiffusionMotion:
         )
         return self.finish(made.pose, made.dynamics, self.encoder.contact(audio), self.encoder.rest(audio), wishes)
 
-    def stream(self, controls: Controls = Controls(), hop: int = 3, least: int | None = None) -> MotionStream:
+    def stream(self, controls: Controls = Controls()) -> MotionStream:
         """A live talker of its own: sound in as it comes, motion out (vasa_core.motion.stream).
 
-        Raises WeightsError when the encoder cannot hear live, ControlError for a hop that cannot be.
+        Raises WeightsError when the encoder cannot hear live or names no lips.
         """
-        return MotionStream(self, controls, hop, least=least)
+        return MotionStream(self, controls)
 
     def finish(
         self,
@@ -135,9 +143,9 @@ class DiffusionMotion:
         first: index of the first frame in the whole; the very first has the photo's own pose.
         """
         eased = ease_in(first + len(pose), 1.0)[first:] * wishes.head
-        code = lids_of(self.space, dynamics, wishes.emotion @ self._emotions())
+        code = lids_of(self.space, dynamics, wishes.emotion @ self.emotions())
         code += self._turned(code, wishes.gaze - wishes.aim)
-        feeling = wishes.emotion @ self._emotions()[:, self.mouth]
+        feeling = wishes.emotion @ self.emotions()[:, self.mouth]
         gain = wishes.mouth * (1 - rest)  # a sampler's noise is no speech
         code[:, self.mouth] = feeling + gain[:, None] * (code[:, self.mouth] - feeling)
         pressed = np.minimum(1.0, contact / FIRM) * np.minimum(1.0, wishes.mouth)
@@ -151,7 +159,8 @@ class DiffusionMotion:
         directions = (self.space.direction(f"gaze_{axis}") for axis in ("yaw", "pitch"))
         return sum((np.outer(t, d) for t, d in zip((turn[:, 0], down), directions, strict=True)), np.zeros_like(code))
 
-    def _emotions(self) -> np.ndarray:
+    def emotions(self) -> np.ndarray:
+        """Facial codes (8, D) that the emotions add at full strength, in the order of Controls.EMOTIONS."""
         return self.pipeline.transformer.emotion_offset.float().numpy()
 
 

@@ -145,6 +145,12 @@ class SpeechFeatures:
         return quiet(features, len(VISEMES))
 
     @staticmethod
+    def lips(features: np.ndarray) -> np.ndarray:
+        """What lips and jaw do, ARTICULATORS in face widths, (N, dim) -> (N, 6)."""
+        first = MOMENTS * len(VISEMES)
+        return features[:, first : first + len(ARTICULATORS)].astype(np.float64) * LIP_UNIT
+
+    @staticmethod
     def visemes_of(features: np.ndarray) -> np.ndarray:
         """Viseme posteriors (2 N, classes) at VISEME_RATE in features (N, dim)."""
         return np.exp(features[:, : MOMENTS * len(VISEMES)]).reshape(-1, len(VISEMES))

@@ -26,11 +26,8 @@ class MotionGenerator(Protocol):
     ) -> Motion:
         """float32 (n,) at 16 kHz -> Motion of ceil(seconds * MOTION_RATE) frames."""
 
-    def stream(self, controls: Controls = ..., hop: int = ..., least: int | None = ...) -> MotionSource:
-        """Motion of speech that is still coming. Raises WeightsError when the model cannot hear live.
-
-        hop: frames made together at most.   least: frames that must be waiting; None waits for the whole hop.
-        """
+    def stream(self, controls: Controls = ...) -> MotionSource:
+        """Motion of speech that is still coming. Raises WeightsError when the model cannot hear live."""
 
 
 class MotionSource(Protocol):

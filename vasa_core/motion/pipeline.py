@@ -12,7 +12,7 @@ get the velocity that follows from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,6 +172,22 @@ class MotionPipeline(DiffusionPipeline):
         scheduler: of `fresh_scheduler`, this caller's own.   mouth: whether the lips, too, are led over from where they
         were; not when only a few frames are kept, which would never get where the sound wants them.
         """
+        return [*self.evaluations(motion, track, noise, scheduler, guidance, steps, mouth)][-1]
+
+    def evaluations(
+        self,
+        motion: torch.Tensor,
+        track: Track,
+        noise: torch.Tensor,
+        scheduler: Any,
+        guidance: Mapping[str, float],
+        steps: int,
+        mouth: bool = True,
+    ) -> Iterator[torch.Tensor]:
+        """What `window` does, one evaluation of the network at a time: yields `steps` times, at last its result.
+
+        Whoever may not stop for long takes one and does something else in between; in torch.inference_mode.
+        """
         model = self.transformer
         before, held = model.config["previous"], self.held(len(motion))
         start = len(motion) - held
@@ -187,7 +203,8 @@ class MotionPipeline(DiffusionPipeline):
             known=track.known[None, rows],
             **{name: values[None, rows] for name, values in track.values.items()},
         )
-        return self._denoise(scheduler, motion[None, start:], noise[None], conditions, guidance, steps, mouth)[0]
+        for x in self._denoise(scheduler, motion[None, start:], noise[None], conditions, guidance, steps, mouth):
+            yield x[0]
 
     def _denoise(
         self,
@@ -198,8 +215,8 @@ class MotionPipeline(DiffusionPipeline):
         guidance: Mapping[str, float],
         steps: int,
         mouth: bool,
-    ) -> torch.Tensor:
-        """The frames after `done` (1, held, M), normalised, from noise (1, n, M)."""
+    ) -> Iterator[torch.Tensor]:
+        """The frames after `done` (1, held, M), normalised, from noise (1, n, M), after every evaluation."""
         guided = {name: value for name, value in guidance.items() if value}
         batch = Conditions.concatenate([conditions, *(conditions.without(name) for name in guided)])
         count, held = len(batch.known), done.shape[1]
@@ -220,7 +237,7 @@ class MotionPipeline(DiffusionPipeline):
                 result = result - value * without
             result = self._joined(done, result, mouth)
             x = scheduler.step((x - result) / max(s, 1e-4) if flow else result, timestep, x).prev_sample
-        return x
+            yield x
 
     def _joined(self, done: torch.Tensor, new: torch.Tensor, lips: bool) -> torch.Tensor:
         """`new` (1, n, M), led over from where `done` (1, held, M) ends: that position, mostly its own pace.

@@ -1,13 +1,13 @@
 """Motion while the sound is still coming: for the live page.
 
     stream = DiffusionMotion.from_pretrained().stream(Controls(seed=3))
-    motion = stream.push(samples)                # the frames that became final, 80 ms behind the sound
+    motion = stream.push(samples)                # the frames that became final, 40 ms behind the sound
     motion = stream.push(samples, Controls(gaze=(10, 0)))
     motion = stream.finish()
 
-Every hop plans a whole stretch of motion from the frames before it, gives out the first frames of it and drops the
-rest. The noise a frame is made of stays the frame's own from plan to plan, so that successive plans agree on where the
-head is going although each knows a little more sound than the one before.
+The mouth of every frame is what the speech encoder hears lips and jaw do. Lips move before they are heard, and the
+encoder's come 30 ms early: so those of the frame before are shown, and a frame waits for 40 ms of sound in place of 80.
+Head, lids, gaze and brows are planned ahead by the transformer (vasa_core.motion.ahead; docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -15,62 +15,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from vasa_core.errors import ControlError, UnreadableAudio, WeightsError
-from vasa_core.motion.pipeline import OVERLAP, Track
+from vasa_core.errors import UnreadableAudio, WeightsError
+from vasa_core.motion.ahead import Ahead, mouth_columns
 from vasa_core.motion.steering import Steering
-from vasa_core.types import POSE_DIM, Controls, Motion
+from vasa_core.types import MOTION_RATE, POSE_DIM, SAMPLE_RATE, Controls, Motion
 
 if TYPE_CHECKING:
     from vasa_core.motion.diffusion import DiffusionMotion
 
-LOOKAHEAD = 0.08  # seconds of sound that a frame waits for
-HOPS = (1, 5)  # frames made together, at least and at most
-STEPS = 3  # evaluations per hop
-PLANNED = 10  # frames beyond the hop that are planned and dropped, if the window is long enough
-WIDER_HEAD, WIDER_MOUTH = 1.4, 1.1  # three evaluations spread head and lips less than eight do (docs/motion.md)
-_HEARD_FOR_CONTACT = 12  # frames that a closure of the lips is judged by
+LOOKAHEAD = 0.04  # seconds of sound that a frame waits for
+EARLY = 1  # frames that are shown before the encoder, which wants 80 ms, has heard them
+WIDER_MOUTH = 1.2  # the encoder's lips are the mean of what could be meant, and move less than lips do
+WIDER_HEAD = 1.2  # few evaluations, and sound that is not heard yet, spread the head less (docs/motion.md)
+SAMPLES = SAMPLE_RATE // MOTION_RATE  # in a frame
+_HEARD_FOR_CONTACT = 12  # frames that silence and a closure of the lips are judged by
 
 
 class MotionStream:
     """One live talker. Memory does not grow; not to be shared between threads.
 
-    generator: shared, read only.   hop: frames made together, 1 to 5; fewer give less delay and cost more.
-    least: frames that must have been heard before any is made, 1 to hop; None waits for the whole hop. With 1 a frame
-    comes as soon as it can, and one who falls behind makes up to `hop` of them for the price of one.
-    Raises WeightsError when the generator's encoder cannot hear live, ControlError for another hop or least.
+    generator: shared, read only. Raises WeightsError when its encoder cannot hear live or names no lips.
     """
 
     lookahead = LOOKAHEAD
 
-    def __init__(
-        self,
-        generator: DiffusionMotion,
-        controls: Controls = Controls(),
-        hop: int = 3,
-        steps: int = STEPS,
-        least: int | None = None,
-    ) -> None:
-        for frames, most in ((hop, HOPS[1]), (hop if least is None else least, hop)):
-            if not HOPS[0] <= frames <= most:
-                raise ControlError(f"The hop is {frames} frames; choose one from {HOPS[0]} to {most}.")
-        listen = getattr(generator.encoder, "stream", None)
-        if listen is None:
+    def __init__(self, generator: DiffusionMotion, controls: Controls = Controls()) -> None:
+        listen, lips = (getattr(generator.encoder, name, None) for name in ("stream", "lips"))
+        if listen is None or lips is None or generator.shapes is None:
             raise WeightsError(f"The encoder '{generator.encoder.name}' cannot hear live; load the one that ships.")
-        self.hop, self.steps, self.frames = hop, steps, 0
-        self.least = hop if least is None else least
+        self.frames = 0
         self._generator, self._ear, self._controls = generator, listen(), controls
         self._steering = Steering()
-        self._random = torch.Generator().manual_seed(controls.seed)
-        model = generator.pipeline.transformer
-        self._keep = model.config["previous"] + OVERLAP
-        self._motion = torch.zeros(0, model.motion_mean.shape[0])  # the last frames, normalised
-        self._planned = min(PLANNED, model.config["window"] - OVERLAP - hop)
-        self._noise = torch.randn(hop + self._planned, model.motion_mean.shape[0], generator=self._random)
-        self._heard = np.zeros((0, generator.encoder.dim), np.float32)  # their features, and those still to be answered
-        self._wishes = np.zeros((0, 12), np.float32)  # gaze, distance, emotion, blinks of the frames in _motion
-        self._scheduler = generator.pipeline.fresh_scheduler()
+        self._lips, self._shapes = lips, generator.shapes[:, generator.mouth]  # (6, coordinates of the mouth)
+        self._ahead = Ahead(generator.pipeline, mouth_columns(generator.mouth), controls.seed)
+        self._heard = np.zeros((0, generator.encoder.dim), np.float32)  # the last features
+        self._samples = 0
         self._over = False
 
     def push(self, samples: np.ndarray, controls: Controls | None = None) -> Motion:
@@ -86,60 +66,45 @@ class MotionStream:
             raise UnreadableAudio("The sound is not a single channel of finite decimal samples at 16 kHz.")
         if controls is not None:
             self._controls = controls
-        return self._answer(self._ear.push(np.clip(samples, -1, 1).astype(np.float32)), self.least)
+        self._samples += len(samples)
+        heard = self._ear.push(np.clip(samples, -1, 1).astype(np.float32))
+        if not len(heard):
+            self._ahead.idle()  # nobody waits for a frame now
+        return self._answer(heard)
 
     def finish(self) -> Motion:
         """The frames that still waited for sound, as if silence followed. The stream is over."""
         if self._over:
             raise ValueError("the stream is finished; begin another one")
         self._over = True
-        return self._answer(self._ear.flush(), 1)
+        return self._answer(self._ear.flush())
 
-    def _answer(self, features: np.ndarray, least: int) -> Motion:
-        """Motion for all features, made `least` frames at a time or more."""
-        self._heard = np.concatenate([self._heard, features])
-        made = []
-        while (waiting := len(self._heard) - len(self._motion)) >= least and waiting > 0:
-            made.append(self._make(min(self.hop, waiting)))
+    def _answer(self, heard: np.ndarray) -> Motion:
+        """Motion of the frames that newly heard ones, (n, F), tell about."""
+        generator = self._generator
+        lips = WIDER_MOUTH * self._lips(heard) @ self._shapes
+        made: list[Motion] = []
+        for row, mouth in zip(heard[:, None], lips, strict=True):
+            while self.frames < EARLY:  # what nobody can hear in time
+                made.append(self._frame(row[:0], np.zeros_like(mouth), 0.0, 1.0))
+            self._heard = np.concatenate([self._heard, row])[-_HEARD_FOR_CONTACT:]
+            if self._over and self.frames * SAMPLES >= self._samples:
+                break
+            touch, rest = (float(f(self._heard)[-1]) for f in (generator.encoder.contact, generator.encoder.rest))
+            made.append(self._frame(row, mouth, touch, rest))
         if not made:
-            dim = self._generator.space.dim
-            return Motion(np.zeros((0, POSE_DIM), np.float32), np.zeros((0, dim), np.float32))
+            return Motion(np.zeros((0, POSE_DIM), np.float32), np.zeros((0, generator.space.dim), np.float32))
         return Motion(np.concatenate([m.pose for m in made]), np.concatenate([m.dynamics for m in made]))
 
-    @torch.inference_mode()
-    def _make(self, count: int) -> Motion:
-        """The next `count` frames; their features are known."""
-        generator, pipeline = self._generator, self._generator.pipeline
-        model = pipeline.transformer
-        past = len(self._motion)
-        wishes = self._steering.follow([self._controls] * count)
-        aim = np.tile(wishes.aim, (count, 1))
-        told = np.column_stack([aim, np.zeros(count), wishes.emotion, wishes.blinks])  # (count, 12)
-        self._wishes = np.concatenate([self._wishes, told.astype(np.float32)])
-        track = self._track(past + count)
-        clean = pipeline.window(self._motion, track, self._noise, self._scheduler, {}, self.steps, mouth=False)[:count]
-        made = clean * model.motion_std + model.motion_mean
-        made[:, POSE_DIM:] += track.offset[past : past + count]
-        raw = made.numpy()
-        raw[:, :POSE_DIM] *= WIDER_HEAD
-        raw[:, POSE_DIM:][:, generator.mouth] *= WIDER_MOUTH
-        recent = self._heard[max(0, past - _HEARD_FOR_CONTACT) : past + count]
-        at = past - max(0, past - _HEARD_FOR_CONTACT)
-        contact, rest = (tell(recent)[at:] for tell in (generator.encoder.contact, generator.encoder.rest))
-        out = generator.finish(raw[:, :POSE_DIM], raw[:, POSE_DIM:], contact, rest, wishes, self.frames)
-        self.frames += count
-        self._motion = torch.cat([self._motion, clean])
-        drop = max(0, len(self._motion) - self._keep)
-        self._motion, self._heard, self._wishes = self._motion[drop:], self._heard[drop:], self._wishes[drop:]
-        fresh = torch.randn(count, self._noise.shape[1], generator=self._random)
-        self._noise = torch.cat([self._noise[count:], fresh])
+    def _frame(self, heard: np.ndarray, mouth: np.ndarray, touch: float, rest: float) -> Motion:
+        """The next frame. heard: features (n, F) that nothing was planned from yet.   mouth: its code, no emotion."""
+        generator = self._generator
+        wishes = self._steering.follow([self._controls])
+        wish = np.concatenate([wishes.aim, [0.0], wishes.emotion[0], wishes.blinks])  # (12,)
+        row = self._ahead.step(heard, wish, mouth)
+        pose, code = WIDER_HEAD * row[None, :POSE_DIM], row[None, POSE_DIM:]
+        code[0, generator.mouth] = mouth
+        code = code + wishes.emotion @ generator.emotions()
+        out = generator.finish(pose, code, np.array([touch]), np.array([rest]), wishes, self.frames)
+        self.frames += 1
         return out
-
-    def _track(self, known: int) -> Track:
-        """Conditions of the frames kept, of the next ones, and of what is planned beyond; `known` rows are heard."""
-        rows = np.minimum(np.arange(known + self._planned + self.hop), known - 1)
-        told = self._wishes[rows]
-        names = {"gaze": told[:, :2], "distance": told[:, 2:3], "emotion": told[:, 3:11], "blinks": told[:, 11:12]}
-        track = self._generator.pipeline.track(self._heard[rows], names)
-        track.known[known:, 0] = False
-        return track
