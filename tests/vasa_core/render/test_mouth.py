@@ -10,6 +10,7 @@ from vasa_core.errors import WeightsError
 from vasa_core.face.geometry import rotation
 from vasa_core.face.portrait import MARGIN
 from vasa_core.render.interior import BRIGHTEST, FEATURES, LIPS, Interior, mouth_frame, shape_features
+from vasa_core.render.mouth import UNDER_NOSE, _whiskers
 from vasa_core.render.renderer import LiveRenderer
 from vasa_core.render.warp import Warp
 from vasa_core.types import Controls
@@ -98,3 +99,17 @@ def test_no_fence_of_teeth_behind_narrow_lips(drawn, space):
         return float(np.abs(np.diff(part, axis=1)).max(0).mean())
 
     assert stripes(0.12) < 0.5 * stripes(0.6, 1.2)
+
+
+def test_a_moustache_over_the_lip_hides_the_upper_teeth(portrait, space):
+    whiskers = portrait.texture.copy()
+    hull = cv2.convexHull(np.round(portrait.landmarks[UNDER_NOSE, :2]).astype(np.int32))
+    cv2.fillConvexPoly(whiskers, hull, (15, 12, 10))
+    bearded = replace(portrait, texture=whiskers)
+    assert _whiskers(portrait) == 0 and _whiskers(bearded) == 1
+    smile = 1.6 * space.direction("smile") + 0.4 * space.direction("jaw_open")
+    bare, veiled = (
+        mouth_of(p, LiveRenderer(p, space).draw(np.zeros(6, np.float32), smile, Controls(), Warp()))
+        for p in (portrait, bearded)
+    )
+    assert np.percentile((bare - veiled).mean(-1), 98) > 30

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -219,6 +220,26 @@ def test_drawn_eyes_shut_without_slivers_of_white(drawn, space, code):
 
 def test_eyes_in_photographs_end_at_their_landmarks(portrait):
     assert not any(eye.large for eye in eyes_of(portrait))
+
+
+def test_shut_lids_have_nothing_of_a_blue_iris_that_spills_over_its_rim(portrait):
+    blue = portrait.person.copy()
+    for side in ("left", "right"):
+        x, y = np.round(portrait.landmarks[IRIS[side][0], :2]).astype(int)
+        cv2.circle(blue, (x, y), 9, (20, 60, 220, 255), -1)  # wider than the eye is open
+    spilt = replace(portrait, person=blue, texture=np.ascontiguousarray(blue[..., :3]))
+    for eye, plain in zip(eyes_of(spilt), eyes_of(portrait), strict=True):
+        assert plain.lids(portrait.person, portrait.landmarks[:, :2]) is None
+        if eye.large:
+            continue
+        lids = eye.lids(spilt.person, portrait.landmarks[:, :2])
+        assert lids is not None
+        left, right = (int(eye.centre[0] + k * eye.span) for k in (-0.7, 0.7))
+        before, after = (
+            (x[:, left:right, 2].astype(int) - x[:, left:right, 0] > 60).sum()
+            for x in (eye.shut(blue, portrait.landmarks[:, :2]), lids)
+        )
+        assert before > 20 and after < 0.2 * before
 
 
 @pytest.mark.parametrize("jaw", [0.5, 1.0, 1.5])
