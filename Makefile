@@ -1,9 +1,11 @@
 # Everything the verbs need lands in .venv; the first time takes minutes, later ones start at once.
-.PHONY: run test check lint bench train-detector bench-detector clean setup
+.PHONY: run test test-fast check lint bench train-detector bench-detector clean setup
 
 # Benchmarks that need nothing, and those that need a folder of clips and speech: make bench DATA=folder
 BENCHMARKS = pipeline startup faces watermark
 DATA_BENCHMARKS = render:$(DATA)/clips/dev lipsync:$(DATA)
+# Tests run on two cores; those that share an app and a browser stay together.
+SPREAD ?= -n 2 --dist loadgroup
 TAKES = .cache/detection/takes
 
 run: ## install what is missing, then serve the app on 127.0.0.1:7860
@@ -12,7 +14,11 @@ run: ## install what is missing, then serve the app on 127.0.0.1:7860
 
 test: ## install what is missing, test tools and browser too, then run every test
 	@scripts/setup.sh test
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest $(SPREAD) $(PYTEST_ARGS)
+
+test-fast: ## the same without the slow tests and the browser
+	@scripts/setup.sh test
+	.venv/bin/python -m pytest $(SPREAD) -m "not slow and not e2e" $(PYTEST_ARGS)
 
 check: lint test ## lint, types, tests
 

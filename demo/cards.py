@@ -63,11 +63,13 @@ def hint(message: str) -> str:
     return f'<p class="hint">{escape(message)}</p>'
 
 
-def empty(title: str, message: str) -> str:
-    """What stands where a result will be."""
+def empty(title: str, message: str, known: str = "") -> str:
+    """What stands where a result will be. known: what can be said already."""
+    first = f"<strong>{escape(known)}</strong>" if known else ""
     return (
         f'<div class="stage empty"><svg viewBox="0 0 96 96" aria-hidden="true"><circle cx="48" cy="36" r="17"/>'
-        f'<path d="M16 88c2-20 15-29 32-29s30 9 32 29"/></svg><h2>{escape(title)}</h2><p>{escape(message)}</p></div>'
+        f'<path d="M16 88c2-20 15-29 32-29s30 9 32 29"/></svg><h2>{escape(title)}</h2><p>{escape(message)}</p>'
+        f"{first}</div>"
     )
 
 

@@ -30,7 +30,8 @@ FOLLOW = """() => { const stage = document.querySelector("#stage");
 SHOW = """() => { const place = document.querySelector("%s");
   if (innerWidth <= 720 && place) place.scrollIntoView({behavior: "smooth", block: "%s"}) }"""
 SHOW_RESULT = SHOW % ("#result", "start")
-EXAMPLE = "happy"  # the sample behind the button for newcomers: the drawn character, so nobody's consent is missing
+# The samples behind the button for newcomers: the drawn character, so nobody's consent is missing, in their language.
+EXAMPLE = {"en": "happy", "fr": "gaze"}
 # After an example's answers have been filled in, one field is left: who answers for it.
 ASK_NAME = """() => { let looks = 0; const look = setInterval(() => {
   const field = document.querySelector("#attester input, #attester textarea");
@@ -103,7 +104,10 @@ class Create:
             shown.then(None, js=SHOW_RESULT)
             button.click(self._player(sample), None, [self.notice, self.playing], **QUIET)
         form = [self.notice, *self.inputs.widgets, *self.consent.inputs, *self.look.inputs]
-        for button, name in ((self.result.use_sample, self.playing), (self.example, gr.State(EXAMPLE))):
+        for button, name in (
+            (self.result.use_sample, self.playing),
+            (self.example, gr.State(EXAMPLE[texts.language()])),
+        ):
             button.click(self.load_sample, name, form, **READS).then(None, js=ASK_NAME)
 
     # making ---------------------------------------------------------------------------------------------------------

@@ -66,9 +66,15 @@ class Detect:
             from detection import Progress
             from detection.html import document, fragment
 
+            traces, words = "", texts.DETECT_WAIT_TEXT
             for step in self._steps(Path(path)):
-                if isinstance(step, Progress):
-                    yield cards.empty(texts.DETECT_WAIT_TITLE, _so_far(step)), hidden
+                if isinstance(step, (dict, Progress)):
+                    if isinstance(step, Progress):
+                        words = _so_far(step)
+                    else:
+                        verdict = str(step["verdict"])
+                        traces = texts.DETECT_TRACES.format(verdict=texts.VERDICT.get(verdict, verdict))
+                    yield cards.empty(texts.DETECT_WAIT_TITLE, words, traces), hidden
                 else:
                     report = replace(step, provenance=texts.said_facts(step.provenance))
             target = visitor.new("report", ".html")
@@ -101,15 +107,15 @@ class Detect:
     def clear(self) -> tuple[str, gr.DownloadButton]:
         return self._empty(), gr.DownloadButton(visible=False)
 
-    def _steps(self, path: Path) -> Iterator[Progress | Report]:
-        """Progress as it comes and the report at last, from a thread of its own. Raises what the examination raises."""
+    def _steps(self, path: Path) -> Iterator[dict[str, Any] | Progress | Report]:
+        """What the traces say, progress and the report, as they come. Raises what the examination raises."""
         from detection import Progress
 
-        said: queue.Queue[Progress | Report | BaseException] = queue.Queue()
+        said: queue.Queue[dict[str, Any] | Progress | Report | BaseException] = queue.Queue()
 
         def run() -> None:
             try:
-                said.put(self.studio.examine(path, said.put))
+                said.put(self.studio.examine(path, said.put, said.put))
             except BaseException as error:
                 said.put(error)
 
@@ -119,7 +125,7 @@ class Detect:
             if isinstance(step, BaseException):
                 raise step
             yield step
-            if not isinstance(step, Progress):
+            if not isinstance(step, (dict, Progress)):
                 return
 
     @staticmethod

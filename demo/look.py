@@ -124,10 +124,11 @@ def build_live() -> Look:
         )
         with gr.Row():
             strength = slider(0, 1, 0.6, 0.05, texts.EMOTION_STRENGTH, "strength")
+            head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
+        with gr.Row():
             gaze_yaw = slider(-30, 30, 0, 1, texts.GAZE_YAW, "gaze-yaw")
             gaze_pitch = slider(-30, 30, 0, 1, texts.GAZE_PITCH, "gaze-pitch")
         with gr.Row():
-            head_motion = slider(0, 2, 1, 0.05, texts.HEAD_MOTION, "head-motion")
             mouth = slider(0, 2, 1, 0.05, texts.MOUTH, "mouth")
             distance = slider(-0.5, 0.5, 0, 0.01, texts.DISTANCE, "distance")
     return Look([emotion, strength, gaze_yaw, gaze_pitch, head_motion, mouth, distance], panel)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -341,13 +341,23 @@ class Studio:
                 self._detector = Detector(faces=self.core.detector)
             return self._detector
 
-    def examine(self, path: str | Path, progress: Callable[[Progress], None] | None = None) -> Report:
-        """Judge whether a video was generated; what its traces say stands beside the score. Raises `Busy`."""
+    def examine(
+        self,
+        path: str | Path,
+        progress: Callable[[Progress], None] | None = None,
+        found: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Report:
+        """Judge whether a video was generated; what its traces say stands beside the score. Raises `Busy`.
+
+        found: told what the traces say, as soon as they are read and before any face is looked at.
+        """
         from safety.errors import UnreadableVideo
 
         provenance = None
         with suppress(UnreadableVideo):
             provenance = self.audit(path).to_dict()
+            if found is not None:
+                found(provenance)
         with self.reading():
             return self.detector.examine(path, progress, provenance)
 

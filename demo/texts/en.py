@@ -375,5 +375,6 @@ DETECT_EMPTY_TEXT = (
 )
 DETECT_WAIT_TITLE = "Examining the faces"
 DETECT_WAIT_TEXT = "Faces are followed through the video, then judged. Ten seconds of video take a few seconds."
+DETECT_TRACES = "What the file says of itself: {verdict}."
 DETECT_PART = "{done:.0%} read, no face to judge so far."
 DETECT_SO_FAR = "{done:.0%} read. So far: {probability:.0%} that it was generated."

@@ -370,5 +370,6 @@ DETECT_WAIT_TITLE = "Examen des visages"
 DETECT_WAIT_TEXT = (
     "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
 )
+DETECT_TRACES = "Ce que le fichier dit de lui-même : {verdict}."
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
 DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."

@@ -36,6 +36,7 @@ def test_a_table_is_made_once_and_a_changed_row_again(
     assert made.stat().st_mtime_ns != before
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_table(
     desk: Desk, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

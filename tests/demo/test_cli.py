@@ -70,6 +70,7 @@ def refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., 
     return run
 
 
+@pytest.mark.slow
 def test_generate_and_verify_speak_clean_json(desk: Desk, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.mp4"
     made = demo(
@@ -328,6 +329,7 @@ def start_generating(desk: Desk, folder: Path, target: Path) -> subprocess.Popen
     return process
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

@@ -59,6 +59,9 @@ def test_the_page_shows_the_report_and_offers_it_as_a_file(clip: Path, tmp_path:
         with texts.speaking("fr"):
             steps = list(page.watch(str(clip), request))  # type: ignore[arg-type]
         report, save_button = steps[-1]
+        said = [html for html, _ in steps]
+        nothing = next(place for place, html in enumerate(said) if "Ce que le fichier dit de lui-même" in html)
+        assert nothing < len(said) - 1  # what the traces say is shown before any face has been judged
         assert 'class="dr"' in report and "Provenance" in report and "Visage 1" in report
         saved = Path(str(save_button.value["path"] if isinstance(save_button.value, dict) else save_button.value))
         assert saved.exists() and 'lang="fr"' in saved.read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.serving import App, running_app
 from vasa_core.audio import load_speech
@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker("e2e")
+            # Those that share an app and a browser stay on one worker; each worker would start its own.
+            item.add_marker(pytest.mark.xdist_group("replicas" if item.path.stem == "test_replicas" else "browser"))
 
 
 @pytest.fixture(scope="session")
@@ -55,36 +57,68 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def open_page(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens the app for a new visitor; keyword arguments go to the browser's context."""
-    contexts, faults, offsite = [], [], []
+SCREEN = {"viewport": {"width": 1280, "height": 900}}
 
-    def visit(**options: object) -> Page:
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))  # type: ignore[arg-type]
-        contexts.append(context)
+
+class Watched:
+    """Pages of one test: what went wrong in them, and what they asked of other hosts."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.faults, self.offsite = app, list[str](), list[str]()
+
+    def visit(self, context: BrowserContext) -> Page:
+        """The app, opened for a new visitor."""
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: offsite.append(request.url) if _is_foreign(request.url, app.url) else None)
-        page.goto(app.url)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", lambda request: self._note(request.url))
+        page.goto(self.app.url)
         page.locator("#create").wait_for()
         return page
+
+    def _note(self, address: str) -> None:
+        if not address.startswith((self.app.url, "data:", "blob:")):
+            self.offsite.append(address)
+
+
+@pytest.fixture
+def watched(app: App) -> Iterator[Watched]:
+    pages = Watched(app)
+    yield pages
+    assert pages.faults == []
+    assert pages.offsite == []
+
+
+@pytest.fixture
+def open_page(watched: Watched, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens the app in a browser of its own; keyword arguments go to its context."""
+    contexts = []
+
+    def visit(**options: object) -> Page:
+        contexts.append(browser.new_context(**(SCREEN | options)))  # type: ignore[arg-type]
+        return watched.visit(contexts[-1])
 
     yield visit
     for context in contexts:
         context.close()
-    assert faults == []
-    assert offsite == []
 
 
-def _is_foreign(address: str, own: str) -> bool:
-    return not address.startswith((own, "data:", "blob:"))
+@pytest.fixture(scope="session")
+def everyday(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that has seen the page before: it opens in half the time. Every tab is a visitor of its own."""
+    context = browser.new_context(**SCREEN)  # type: ignore[arg-type]
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def page(open_page: Callable[..., Page]) -> Page:
-    return open_page()
+def page(watched: Watched, everyday: BrowserContext) -> Iterator[Page]:
+    opened = watched.visit(everyday)
+    yield opened
+    for tab in everyday.pages:
+        tab.close()
+    everyday.clear_cookies()
+    everyday.clear_permissions()
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_the_direct_doors_are_closed(app: App, loaded: Intruder, door: str) -> N
 def test_strangers_leave_no_folders_behind(app: App, intruder: Intruder) -> None:
     """Cancelling, emptying fields and asking for a result need no visitor."""
     before = set(app.visitor_root.glob("v-*"))
-    for name in ("cancel", "drop_photo", "send"):
+    for name in ("cancel", "drop_photo", "send", "follow", "finish"):
         entry = intruder.handler(name)
         assert "process_completed" in intruder.join(name, intruder.defaults(entry), secrets.token_hex(6))
     assert set(app.visitor_root.glob("v-*")) <= before

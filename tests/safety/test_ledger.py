@@ -93,6 +93,7 @@ def test_a_failed_transaction_leaves_no_entry(vault: Vault) -> None:
     assert vault.ledger.verify() == 3
 
 
+@pytest.mark.slow
 def test_four_processes_append_at_once(tmp_path: Path) -> None:
     """They also create keys and ledger at once, so this holds the first start together as well."""
     writers = [start_writer(tmp_path / "vault", 12, f"writer {i}") for i in range(4)]

@@ -83,6 +83,7 @@ def test_the_whole_way_on_postgresql(
     assert not (shared.home / "ledger.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_processes_and_threads_write_at_once(server: Server, address: str, tmp_path: Path) -> None:
     """They also make keys and tables at once."""
     command = [sys.executable, "-c", WRITER, str(tmp_path / "vault"), address, "15"]

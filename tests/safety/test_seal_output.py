@@ -126,6 +126,7 @@ def test_an_authority_from_the_environment_signs(
         assert video.manifest_state == "Trusted"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     script = (

@@ -103,6 +103,7 @@ def test_which_seconds_of_a_splice_are_ours(spoken: tuple[Vault, SealedVideo], p
     assert "not in the rest" in report.summary
 
 
+@pytest.mark.slow
 def test_a_few_seconds_in_a_long_clip_are_found(
     spoken: tuple[Vault, SealedVideo], photo: Photo, tmp_path: Path
 ) -> None:
