@@ -42,7 +42,7 @@ class EncodeConfig:
     preset: str = "veryfast"
     keyframe_seconds: float = 2.0
     deblock: int = -6
-    first_frame: float = 1.3
+    first_frame: float = 1.25
     audio_bit_rate: int = 128_000
 
 
