@@ -37,4 +37,4 @@ def test_a_still_background_beside_movement_is_as_steady_as_a_still_picture() ->
     key = 2 * FPS - 1  # the step into the second key frame
     assert moving.mean() <= frozen.mean()
     assert np.delete(moving, key).max() < 0.05
-    assert moving[key] < 0.5
+    assert moving[key] < 0.65
