@@ -145,6 +145,7 @@ class LiveDesk:
             over=lambda error: self._ended(place, error),
         )
         place.session.start()
+        place.seen = time.monotonic()  # reading the weights for the first visitor may take long: they are not away
         return place
 
     def _running(self) -> int:

@@ -57,20 +57,21 @@ class _Connection:
         self.ended = False
 
     async def serve(self) -> None:
-        session = self.place.session
-        self.place.attach(self._show, self._wanted, self._over)
-        self.words.append({"ready": session.heard, "left": round(session.exit.left, 1)})
-        if not session.running:  # it ended between the look at the ticket and now
-            self._end(None)
-        self.news.set()
-        sender = asyncio.create_task(self._send())
+        session, sender = self.place.session, None
         try:
+            # Before any picture: one may be under way since the earlier connection broke.
+            await self.socket.send_text(json.dumps({"ready": session.heard, "left": round(session.exit.left, 1)}))
+            self.place.attach(self._show, self._wanted, self._over)
+            if not session.running:  # it ended between the look at the ticket and now
+                self._end(None)
+            sender = asyncio.create_task(self._send())
             await self._receive()
         except (WebSocketDisconnect, TimeoutError, RuntimeError):
             pass
         finally:
             self.place.detach(self._show)
-            sender.cancel()
+            if sender is not None:
+                sender.cancel()
 
     # from the session's thread ---------------------------------------------------------------------------------------
 

@@ -117,6 +117,22 @@ def test_an_unattended_session_makes_room(live: LiveDesk, desk: Desk) -> None:
     assert begin(live, desk, "two").session.running and live.find(place.ticket) is None
 
 
+def test_who_waited_for_the_weights_is_not_unattended(
+    live: LiveDesk, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, clock = live.studio.core.generator(), time.monotonic
+    late = [0.0]
+
+    def slowly() -> object:
+        late[0] = 60.0
+        return generator
+
+    monkeypatch.setattr(live.studio.core, "generator", slowly)
+    monkeypatch.setattr("demo.live.desk.time.monotonic", lambda: clock() + late[0])
+    place = begin(live, desk)
+    assert live.find(place.ticket) is place and place.session.running
+
+
 def test_speaking_live_needs_consent_for_any_recording(live: LiveDesk, desk: Desk) -> None:
     with pytest.raises(ConsentMismatch):
         live.open("me", desk.photo, "me.jpg", None, replace(ATTESTATION, any_audio=False), "en")
@@ -171,6 +187,22 @@ def test_the_socket_takes_sound_and_gives_pictures(
         while "over" not in (message := socket.receive()).get("text", ""):
             assert message["type"] == "websocket.send"
         assert json.loads(message["text"])["recorded"] > 1
+
+
+def test_the_first_message_says_ready_even_when_a_picture_is_under_way(
+    client: TestClient, live: LiveDesk, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = begin(live, desk)
+    attach = place.attach
+
+    def attach_late(show: Callable[[Picture], None], *rest: Callable[..., object]) -> None:
+        attach(show, *rest)
+        show(Picture(7, b"drawn since the line broke"))
+
+    monkeypatch.setattr(place, "attach", attach_late)
+    with client.websocket_connect(f"/live?ticket={place.ticket}", headers=OWN) as socket:
+        assert "ready" in json.loads(socket.receive_text())
+        assert struct.unpack("<I", socket.receive_bytes()[:4])[0] == 7
 
 
 def test_without_a_ticket_there_is_a_sentence_and_no_picture(client: TestClient) -> None:
