@@ -131,7 +131,7 @@ DOWNLOAD_RECEIPT = "Consent receipt"
 DOWNLOAD_MOTION = "Motion file"
 SEND = "Verify it"
 SEND_DETECT = "Examine it"
-AGAIN = "Compare with another seed"
+AGAIN = "Compare seeds"
 EARLIER_LABEL = "The take before"
 TAKE = "Seed {seed}"
 

@@ -128,7 +128,7 @@ DOWNLOAD_RECEIPT = "Reçu du consentement"
 DOWNLOAD_MOTION = "Fichier de mouvement"
 SEND = "La vérifier"
 SEND_DETECT = "L’examiner"
-AGAIN = "Comparer avec une autre graine"
+AGAIN = "Comparer les graines"
 EARLIER_LABEL = "La prise précédente"
 TAKE = "Graine {seed}"
 

@@ -23,6 +23,7 @@ PATIENCE = 30_000  # milliseconds, for a machine that does other things too
 expect.set_options(timeout=PATIENCE)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the tests are spread over workers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
