@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -62,7 +63,7 @@ def main() -> None:
             print(f"walk, start to report    {walk(page):6.1f} s")
             page.context.close()
             if args.live:
-                speak(visit(browser, app), args.live)
+                speak(visit(browser, app), args.live, app)
             crowd(app, args.crowd)
             browser.close()
 
@@ -152,15 +153,17 @@ def attest(page: Page, prefix: str) -> None:
     page.locator(f"#{prefix}statement input").check()
 
 
-def speak(page: Page, seconds: float) -> None:
-    """Go live and print delay and rate."""
+def speak(page: Page, seconds: float, app: App) -> None:
+    """Go live and print delay, rate, and what the server holds and uses meanwhile."""
     page.get_by_role("tab", name=texts.LIVE_TAB).click()
     attest(page, "live-")
     page.locator("#live-start").click()
     page.wait_for_selector("#live-board[data-state=live]")
     page.wait_for_timeout(3000)
     page.evaluate("() => { window.candorLive.session().log = [] }")
+    held, spent = memory(app), cpu(app.process.pid)
     page.wait_for_timeout(seconds * 1000)
+    held_after, spent = memory(app), (cpu(app.process.pid) - spent) / seconds
     log = np.array(page.evaluate("() => window.candorLive.session()?.log ?? []"))
     if len(log) < 2:
         print(f"live                     no pictures: {page.locator('.live-status').inner_text()}")
@@ -174,7 +177,14 @@ def speak(page: Page, seconds: float) -> None:
     print(
         f"live rate                {rate:6.1f} pictures a second, {left_out:.0f} of {len(log) + left_out:.0f} left out"
     )
+    print(f"live, the server         {held:6.0f} MB at the start, {held_after:.0f} MB at the end, {spent:.2f} CPU s/s")
     page.locator("#live-stop").click()
+
+
+def memory(app: App) -> float:
+    """Megabytes that the server holds."""
+    status = Path(f"/proc/{app.process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
 def crowd(app: App, count: int) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.app import PHOTO, voice
+from benchmarks.app import PHOTO, memory, voice
 from tests.e2e.serving import App, running_app
 from tests.e2e.test_doors import NEEDED, Intruder
 
@@ -101,12 +101,6 @@ def _until_gone(app: App) -> None:
     deadline = time.monotonic() + 60
     while list(app.visitor_root.glob("v-*")) and time.monotonic() < deadline:
         time.sleep(0.5)
-
-
-def memory(app: App) -> float:
-    """Megabytes that the server holds."""
-    status = Path(f"/proc/{app.process.pid}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
 if __name__ == "__main__":
