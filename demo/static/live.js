@@ -116,7 +116,7 @@
   function paint(session, bitmap, frame) {
     const canvas = board()?.querySelector("canvas");
     if (!canvas) return stop(true);
-    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
     const now = performance.now(), middle = spoken(session, (frame + 0.5) * FRAME);
     session.recent.push(now);
