@@ -4,8 +4,8 @@
 # Benchmarks that need nothing, and those that need a folder of clips and speech: make bench DATA=folder
 BENCHMARKS = pipeline startup faces watermark
 DATA_BENCHMARKS = render:$(DATA)/clips/dev lipsync:$(DATA)
-# Tests run on two cores; those that share an app and a browser stay together.
-SPREAD ?= -n 2 --dist loadgroup
+# Tests run on two cores, neighbours on one worker as long as both have work: they share an app and a browser.
+SPREAD ?= -n 2 --dist worksteal
 TAKES = .cache/detection/takes
 
 run: ## install what is missing, then serve the app on 127.0.0.1:7860

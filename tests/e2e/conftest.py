@@ -23,13 +23,10 @@ PATIENCE = 30_000  # milliseconds, for a machine that does other things too
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the tests are spread over workers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker("e2e")
-            # Those that share an app and a browser stay on one worker; each worker would start its own.
-            item.add_marker(pytest.mark.xdist_group("replicas" if item.path.stem == "test_replicas" else "browser"))
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def test_a_photo_is_pasted_and_the_words_are_typed(page: Page, hopper_jpeg: Path
     Image.open(hopper_jpeg).save(picture, "PNG")
     page.evaluate(COPY, base64.b64encode(picture.getvalue()).decode())
     page.locator("#photo").get_by_label("Paste from clipboard").click()
-    expect(page.locator("#photo-card")).to_contain_text("1 face")
+    expect(page.locator("#photo-card")).to_contain_text("1 face", timeout=FIRST_VIDEO)
     if not voices.available():
         pytest.skip("needs espeak-ng")
     page.locator("#typing").get_by_role("button").first.click()
