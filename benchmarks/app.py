@@ -53,7 +53,7 @@ def main() -> None:
         with running_app(folder, CANDOR_LIVE_MINUTES=minutes) as app:
             browser = playwright.chromium.launch(executable_path=chromium, args=flags)
             print(f"process to address       {app.started:6.1f} s   (load {os.getloadavg()[0]:.1f})")
-            while httpx.get(app.url + "healthz").status_code != 200:
+            while httpx.get(app.url + "healthz", timeout=60).status_code != 200:
                 time.sleep(0.2)
             page = visit(browser, app)
             print(f"sample plays             {sample_plays(page):6.1f} s")
