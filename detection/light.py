@@ -21,7 +21,7 @@ from detection.crops import MAP, canonical
 PATCH = 12  # pixels
 SCALES = (0.8, 2.0)  # pixels, sigma of the smoothing before patches are compared
 SLOW = 3.0  # frames, sigma of what counts as slow
-FEATURES = 18 * len(SCALES) + 6
+FEATURES = 18 * len(SCALES)
 _DAMPING = np.array([1e-3, 1e-4, 1e-4], np.float32)  # of gain and shifts, against patches without texture
 
 
@@ -71,8 +71,7 @@ def light_features(scales: np.ndarray, points: np.ndarray) -> np.ndarray:
     pixels.
     """
     pose = _pose(points)
-    out = [figure for stack in scales for figure in _at_scale(stack, pose)]
-    return np.array([*out, *np.log(pose.std(0) + 1e-3)], np.float32)
+    return np.array([figure for stack in scales for figure in _at_scale(stack, pose)], np.float32)
 
 
 def _at_scale(stack: np.ndarray, pose: np.ndarray) -> list[float]:

@@ -28,7 +28,8 @@ KIND, VERSION = "detector", "3"
 SYNC_STRETCH = 2.6  # seconds of lips compared with the voice at a time, as in training
 BRANCHES = ("pixels", "skin", "motion", "sync")
 PICTURE_BRANCHES = BRANCHES[:3]
-STRETCH = 2.5  # standard deviations beyond which a figure of the skin says no more
+STRETCH = 1.5  # standard deviations beyond which a figure of the skin says no more
+ASIDE = 2.0  # log-odds that texture and movement may say at most: neither decides alone
 BATCH = 8  # windows the networks see at once
 
 
@@ -191,7 +192,7 @@ class Model:
         self, pixels: np.ndarray | float, skin: np.ndarray | float, motion: np.ndarray | float, sync: np.ndarray | None
     ) -> np.ndarray:
         """Calibrated log-odds from branch values: of a whole face with `sync`, of windows with None."""
-        parts = [np.asarray(value) for value in (pixels, skin, motion)]
+        parts = [np.clip(pixels, -ASIDE, ASIDE), np.asarray(skin), np.clip(motion, -ASIDE, ASIDE)]
         weights = self.fusion["silent" if sync is None else "full"]
         out = weights[0] + sum(w * part for w, part in zip(weights[1:4], parts, strict=True))
         return out if sync is None else out + weights[4] * self.sync_logit(sync)

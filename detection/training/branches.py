@@ -27,7 +27,7 @@ class TrainConfig:
     erase: float = 0.35  # probability that a rectangle of a crop is greyed
     motion_steps: int = 500
     motion_hidden: int = 24
-    skin_ridge: float = 4.0
+    skin_ridge: float = 2.0
     shrinkage: float = 0.3  # of the embeddings' covariance towards its diagonal
     # How often a kind is drawn among the fakes.
     shares: tuple[tuple[str, float], ...] = (

@@ -31,10 +31,10 @@ def turning(amount: float = 0.02) -> np.ndarray:
 
 
 def features(stack: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(scales, 18), without the movement at the end."""
+    """(scales, 18)."""
     found = light_features(smoothed(np.clip(stack, 0, 255).astype(np.uint8)), points)
     assert found.shape == (FEATURES,) and np.isfinite(found).all()
-    return found[:-6].reshape(len(SCALES), 18)
+    return found.reshape(len(SCALES), 18)
 
 
 def test_light_from_aside_is_told_from_light_that_stays(skin: np.ndarray) -> None:
