@@ -94,8 +94,8 @@ class PixelNet(nn.Module):
         return torch.cat([(crops - 128) / 64, residual], 1)
 
     def forward(self, crops: torch.Tensor, skin: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """crops (B, F, 3, S, S) in 0..255, skin (B, 5, M, M) -> logits of crops and of skin (B,), and the skin's embedding
-        (B, E), by which it is told what is unlike anything seen."""
+        """crops (B, F, 3, S, S) in 0..255, skin (B, 5, M, M) -> logits of crops and of skin (B,), and the embedding of
+        the skin (B, E), by which it is told what is unlike anything seen."""
         batch, count = crops.shape[:2]
         seen = self.crop_tower(self.see(crops.flatten(0, 1)))  # (B F, W, s, s)
         pooled = seen.mean((2, 3)).view(batch, count, -1).mean(1)  # (B, W)
