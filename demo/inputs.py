@@ -70,7 +70,9 @@ class PhotoStep:
         )
         self.notice = gr.HTML(self._hint, elem_id=f"{prefix}photo-notice")
         self.widgets = [self.around, self.photo, self.card, self.faces, self.again, self.notice]
-        self.photo.input(self.take_photo, self.photo, self.widgets, **READS)
+        # Not `input`: choosing clipboard or camera empties the field first, which is an input too, and what comes
+        # while that one is being answered is lost.
+        self.photo.upload(self.take_photo, self.photo, self.widgets, trigger_mode="always_last", **READS)
         self.faces.input(self.choose_face, self.faces, self.widgets, **READS)
         self.again.click(self.drop_photo, None, self.widgets, **QUIET)
 
@@ -78,7 +80,7 @@ class PhotoStep:
 
     def take_photo(self, upload: str | None, request: gr.Request) -> dict[Any, Any]:
         """Keep the photo and show its face box, or say why it cannot be used."""
-        if upload is None:
+        if upload is None:  # taken out of the field again before it got here
             return self.drop_photo(request)
         visitor = None
         try:
