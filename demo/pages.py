@@ -32,7 +32,7 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
     """A header, one tab per task, and the ways between them, in the language being spoken."""
     specimens = Specimens(studio, visitors)
     gr.HTML(cards.header(own_authority()))
-    with gr.Tabs(elem_id="tabs") as tabs:
+    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:  # none hides in a menu
         with gr.Tab(texts.CREATE_TAB, id="create"):
             create = Create(studio, visitors)
         with gr.Tab(texts.LIVE_TAB, id="live") as tab:
