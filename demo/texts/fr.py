@@ -5,11 +5,11 @@ from demo.texts.consent_fr import *  # noqa: F403
 NAME = "Candor"
 TAGLINE = "Une photo et une voix deviennent une vidéo parlante qui dit ce qu’elle est."
 FOOTER = (
-    "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
+    "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
 )
 LANGUAGE = "Langue"
-WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
-DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
+WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
+DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
 
 # Create -------------------------------------------------------------------------------------------------------------
 CREATE_TAB = "Créer"
@@ -18,7 +18,7 @@ PHOTO_LABEL = "Photo de portrait"
 PHOTO_DROP = "Déposez un portrait ici, ou cliquez pour choisir"
 PHOTO_HINT = "Un visage, tourné vers l’appareil. JPEG, PNG, WebP ou HEIC, {megabytes} Mo au plus."
 PHOTO_CHANGE = "Choisir une autre photo"
-FACE_CHOICE = "Quel visage doit parler ?"
+FACE_CHOICE = "Quel visage doit parler ?"
 FACE_NAME = "Visage {number}"
 FACE_LARGEST = "Visage {number} (le plus grand)"
 FACE_ONE = "1 visage, {size} px"
@@ -28,8 +28,8 @@ SPEECH_STEP = "Voix"
 SPEECH_LABEL = "Enregistrement de parole"
 SPEECH_HINT = "Déposez un enregistrement ou utilisez le micro. De 0,3 seconde à 5 minutes, {megabytes} Mo au plus."
 SPEECH_VIDEO = "Prendre le son d’une vidéo"
-SPEECH_LENGTH = "{name} : {seconds:.1f} secondes de son."
-SPEECH_SILENT = "{name} : {seconds:.1f} secondes de silence. Le portrait ne fera que respirer et cligner des yeux."
+SPEECH_LENGTH = "{name} : {seconds:.1f} secondes de son."
+SPEECH_SILENT = "{name} : {seconds:.1f} secondes de silence. Le portrait ne fera que respirer et cligner des yeux."
 
 TYPE_TITLE = "Ou tapez ce qu’il doit dire"
 TYPE_LABEL = "Texte, 500 caractères au plus"
@@ -44,7 +44,7 @@ LOOK_MORE = "Plus de réglages"
 GAZE_YAW = "Regard de côté"
 GAZE_PITCH = "Regard vers le bas"
 DISTANCE = "Distance"
-GAZE_PAD = "Regard : montrez où les yeux doivent se poser"
+GAZE_PAD = "Regard : montrez où les yeux doivent se poser"
 PREVIEW = "Aperçu, au repos"
 PREVIEW_NEEDS = "Ajoutez une photo pour voir un aperçu ici."
 EMOTION = "Expression"
@@ -70,7 +70,7 @@ SEED_ROLL = "Nouvelle graine"
 SMOOTHNESS = "Images par seconde"
 FRAMING = "Cadre"
 FRAMINGS = [("Tête, 512 x 512", "head"), ("Photo entière", "photo")]
-SIGN_SWITCH = "Montrer le signe « AI-generated » dans l’image (filigrane et déclaration signée restent toujours)"
+SIGN_SWITCH = "Montrer le signe « AI-generated » dans l’image (filigrane et déclaration signée restent toujours)"
 LOOK_RESET = "Réinitialiser"
 
 CREATE = "Créer la vidéo"
@@ -89,7 +89,7 @@ TIME_LEFT = "encore {seconds:.0f} s environ"
 TIME_UNKNOWN = "à l’instant"
 EMPTY_TITLE = "Votre vidéo apparaîtra ici"
 EMPTY_TEXT = "Ajoutez une photo et une voix, répondez pour le consentement, puis Créer la vidéo."
-EXAMPLE = "Première visite ? Tout remplir avec un exemple"
+EXAMPLE = "Première visite ? Tout remplir avec un exemple"
 
 MISSING_PHOTO = "Ajoutez d’abord une photo de portrait (étape 1)."
 MISSING_SPEECH = "Ajoutez d’abord un enregistrement (étape 2)."
@@ -97,7 +97,7 @@ STILL_WORKING = "Votre dernière vidéo est encore en cours. Attendez-la, ou app
 STOPPED = "Arrêté. Rien n’a été gardé."
 LEFT = "Cette page a été fermée."
 GONE = "Vos fichiers ont été effacés parce que la page n’a pas servi pendant une heure. Ajoutez-les de nouveau."
-FAULT = "Quelque chose s’est mal passé de notre côté, et rien n’a été gardé. Réessayez ; si cela se reproduit, signalez {mark}."
+FAULT = "Quelque chose s’est mal passé de notre côté, et rien n’a été gardé. Réessayez ; si cela se reproduit, signalez {mark}."
 
 RESULT_TITLE = "Vidéo scellée"
 RESULT_WATERMARK = "Filigrane"
@@ -133,7 +133,7 @@ EARLIER_LABEL = "La prise précédente"
 TAKE = "Graine {seed}"
 
 SAMPLES_TITLE = "Exemples"
-SAMPLES_HINT = "Faits auparavant avec ce programme ; ils se lancent aussitôt."
+SAMPLES_HINT = "Faits auparavant avec ce programme ; ils se lancent aussitôt."
 SAMPLE_TITLE = "Exemple préparé"
 SAMPLE_SIGNER = "Signé par l’autorité des exemples de Candor lors de sa préparation."
 SAMPLE_USE = "En faire une pareille"
@@ -164,10 +164,10 @@ LIVE_HEAR = "Entendre ma voix, en accord avec l’image"
 LIVE_SEAL = "Sceller l’enregistrement en vidéo"
 LIVE_CANVAS = "Le portrait, généré en direct"
 LIVE_IDLE = "Choisissez une photo, répondez pour le consentement, puis Passer en direct."
-LIVE_MARKED = "Chaque image porte le filigrane invisible et un signe visible. Une image en direct n’a pas de manifeste signé ; un enregistrement scellé en a un."
+LIVE_MARKED = "Chaque image porte le filigrane invisible et un signe visible. Une image en direct n’a pas de manifeste signé ; un enregistrement scellé en a un."
 LIVE_GONE = "Cette session en direct est finie. Appuyez sur Passer en direct pour une autre."
 LIVE_WORDS = {
-    "asking": "Votre navigateur demande le micro : autorisez-le.",
+    "asking": "Votre navigateur demande le micro : autorisez-le.",
     "speak": "Vous êtes en direct. Parlez.",
     "again": "La connexion s’est rompue. Nouvel essai …",
     "lost": "La connexion est perdue. Appuyez sur Passer en direct pour recommencer.",
@@ -183,21 +183,21 @@ LIVE_WORDS = {
 
 # About --------------------------------------------------------------------------------------------------------------
 ABOUT_TAB = "À propos"
-ABOUT_INTRO = "Candor fait parler un portrait, sur un ordinateur ordinaire, et ne peut pas le faire sans laisser de preuves. Son code est ouvert ; il suit VASA-1, que Microsoft a décrit et gardé fermé par crainte des abus."
+ABOUT_INTRO = "Candor fait parler un portrait, sur un ordinateur ordinaire, et ne peut pas le faire sans laisser de preuves. Son code est ouvert ; il suit VASA-1, que Microsoft a décrit et gardé fermé par crainte des abus."
 ABOUT_WAY = [
     ("Consentement", "signé par vous, gardé dans un registre qui ne fait que grandir"),
     ("Mouvement", "les lèvres selon ce qui est dit, tête et yeux selon la manière"),
-    ("Image", "la photo est déformée ; bouche et yeux sont dessinés"),
+    ("Image", "la photo est déformée ; bouche et yeux sont dessinés"),
     ("Marques", "deux filigranes invisibles et un signe visible dans chaque image"),
-    ("Sceau", "un manifeste C2PA signé ; le fichier est relu avant de vous parvenir"),
+    ("Sceau", "un manifeste C2PA signé ; le fichier est relu avant de vous parvenir"),
 ]
 ABOUT = [
     (
         "De quoi il a appris",
         [
-            "Les lèvres : de la parole synthétique et enregistrée, avec l’heure de chaque son, et des suivis de vraies "
+            "Les lèvres : de la parole synthétique et enregistrée, avec l’heure de chaque son, et des suivis de vraies "
             "personnes qui parlent.",
-            "Tête, sourcils, clignements : des suivis de vrais locuteurs. Rien n’est jamais appris des visiteurs.",
+            "Tête, sourcils, clignements : des suivis de vrais locuteurs. Rien n’est jamais appris des visiteurs.",
             "La fiche du modèle nomme chaque source.",
         ],
     ),
@@ -206,7 +206,7 @@ ABOUT = [
         [
             "Dents et langue sont plausibles, pas celles de la personne. Ce que la photo cache est deviné.",
             "Les têtes très tournées, les mains ou cheveux devant le visage et les visages très petits donnent mal.",
-            "Les lèvres suivent de nombreuses langues ; la musique sous la voix et les cris les rendent moins sûres.",
+            "Les lèvres suivent de nombreuses langues ; la musique sous la voix et les cris les rendent moins sûres.",
             "Les animaux et les dessins loin d’un visage humain sont refusés, et parfois un visage humain aussi.",
         ],
     ),
@@ -214,7 +214,7 @@ ABOUT = [
         "Ce que valent les preuves",
         [
             "Un manifeste valable dit qui a signé. Il ne dit pas que ce que l’on voit est vrai.",
-            "Aucun filigrane trouvé ne veut pas dire authentique : on peut le détruire, et d’autres programmes n’en mettent "
+            "Aucun filigrane trouvé ne veut pas dire authentique : on peut le détruire, et d’autres programmes n’en mettent "
             "pas.",
             "Le consentement est déclaré par qui fait la vidéo. Personne ne vérifie d’identité.",
             "Le détecteur dit s’il est probable qu’un visage soit généré, et le dit quand il ne sait pas.",
@@ -223,10 +223,10 @@ ABOUT = [
     (
         "Si quelque chose ne va pas",
         [
-            "Une vidéo de vous dont vous ne vouliez pas : Vérifier montre son consentement. L’exploitant de cette page peut "
-            "le retirer ; chaque copie est alors signalée comme retirée.",
-            "Votre propre consentement : retirez-le sur la page Vérifier avec le code de votre reçu, à tout moment.",
-            "Une faiblesse ou un abus du programme : le document de sécurité dit à qui écrire.",
+            "Une vidéo de vous dont vous ne vouliez pas : Vérifier montre son consentement. L’exploitant de cette page peut "
+            "le retirer ; chaque copie est alors signalée comme retirée.",
+            "Votre propre consentement : retirez-le sur la page Vérifier avec le code de votre reçu, à tout moment.",
+            "Une faiblesse ou un abus du programme : le document de sécurité dit à qui écrire.",
         ],
     ),
     (
@@ -234,7 +234,7 @@ ABOUT = [
         [
             "Photo, voix et vidéo sont dans un dossier à vous et disparaissent quand vous fermez la page, au plus tard après "
             "une heure.",
-            "Le consentement reste : ce que vous avez tapé, et des empreintes salées de la photo et de l’enregistrement, pas "
+            "Le consentement reste : ce que vous avez tapé, et des empreintes salées de la photo et de l’enregistrement, pas "
             "les fichiers.",
             "La page ne demande rien à aucun autre site.",
         ],
@@ -243,11 +243,11 @@ ABOUT = [
 ABOUT_RATES_TITLE = "Combien de fois le détecteur se trompe"
 ABOUT_RATES_INTRO = (
     "Mesuré sur {people} personnes qu’il n’avait jamais vues, {real} prises réelles et {generated} générées d’environ "
-    "deux secondes. Il connaît ce que fait ce programme ; sur d’autres il n’a pas été assez mesuré pour rien promettre."
+    "deux secondes. Il connaît ce que fait ce programme ; sur d’autres il n’a pas été assez mesuré pour rien promettre."
 )
 ABOUT_RATES_HEAD = ["dites générées", "d’apparence authentique", "sans réponse"]
 ABOUT_RATES_ROWS = {"real": "Prises réelles", "generated": "Prises générées"}
-ABOUT_CONTACT = "Questions sur cette installation : {contact}"
+ABOUT_CONTACT = "Questions sur cette installation : {contact}"
 ABOUT_MORE = "En savoir plus"
 DOCUMENTS = {
     "model-card": "Fiche du modèle (en anglais)",
@@ -268,7 +268,7 @@ VERIFY_INTRO = (
 VERIFY_LABEL = "Vidéo ou image à vérifier"
 VERIFY_PRIVATE = "Le fichier est lu tel quel, {megabytes} Mo au plus, et effacé quand vous partez."
 VERIFY_EMPTY_TITLE = "Le rapport apparaîtra ici"
-VERIFY_EMPTY_TEXT = "Quatre traces indépendantes : le manifeste signé, le filigrane, le consentement et le registre."
+VERIFY_EMPTY_TEXT = "Quatre traces indépendantes : le manifeste signé, le filigrane, le consentement et le registre."
 VERIFY_ONWARD = "Examiner aussi les visages"
 VERIFY_WAIT_TITLE = "Lecture du fichier"
 VERIFY_WAIT_TEXT = "Le manifeste, puis les pixels, puis le registre. Une longue vidéo prend quelques secondes."
@@ -295,7 +295,7 @@ MANIFEST = {  # état -> mot, phrase
         "Signataire inconnu",
         "Inchangé depuis la signature, mais cette installation ne connaît pas le signataire.",
     ),
-    "Invalid": ("Invalide", "La signature ne correspond pas au fichier : l’un des deux a été modifié."),
+    "Invalid": ("Invalide", "La signature ne correspond pas au fichier : l’un des deux a été modifié."),
     "none": ("Aucun", "Le fichier ne dit pas d’où il vient."),
     "sample": ("Autorité des exemples", "Signé par l’autorité des exemples de Candor, et inchangé depuis."),
 }
@@ -310,7 +310,7 @@ WATERMARK = {
 }
 CONSENT = {
     "valid": ("Valable", "Le consentement est connu ici et toujours valable, jusqu’au {expires_at}."),
-    "expired": ("Expiré", "Le consentement est connu ici ; il a pris fin le {expires_at}."),
+    "expired": ("Expiré", "Le consentement est connu ici ; il a pris fin le {expires_at}."),
     "withdrawn": ("Retiré", "Le consentement a été retiré le {withdrawn_at}. Ne montrez ni ne partagez ce fichier."),
     "unknown": ("Inconnu", "Le fichier nomme un consentement que cette installation n’a pas."),
     "none": ("Aucun", "Rien dans le fichier ne mène à un consentement de cette installation."),
@@ -339,7 +339,7 @@ MARK_SPAN = "{start:.1f} à {end:.1f} s"
 MARK_PICTURE = "Image sous le filigrane"
 PICTURE = {
     "same": "celle pour laquelle il a été fait",
-    "other": "une autre : le filigrane a été copié",
+    "other": "une autre : le filigrane a été copié",
     "unsure": "trop modifiée pour le dire",
     "unknown": "rien à comparer",
 }
@@ -352,7 +352,7 @@ RECOVERED = (
 SIGN = {True: "dans l’image lors de la signature", False: "laissé de côté lors de la création"}
 SIGN_LABEL = "Signe visible"
 SIGNED_AT = "Horodatage"
-SIGNED_BY_ITSELF = "AUTORITÉ DE DÉVELOPPEMENT : faite par cette installation ; personne d’autre n’en répond."
+SIGNED_BY_ITSELF = "AUTORITÉ DE DÉVELOPPEMENT : faite par cette installation ; personne d’autre n’en répond."
 AUTHORITY = "Autorité"
 CONSENT_EVIDENCE = "Repose sur"
 
@@ -370,6 +370,6 @@ DETECT_WAIT_TITLE = "Examen des visages"
 DETECT_WAIT_TEXT = (
     "Les visages sont suivis à travers la vidéo, puis jugés. Dix secondes de vidéo prennent quelques secondes."
 )
-DETECT_TRACES = "Ce que le fichier dit de lui-même : {verdict}."
+DETECT_TRACES = "Ce que le fichier dit de lui-même : {verdict}."
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
-DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."
+DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."

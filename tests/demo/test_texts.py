@@ -177,6 +177,6 @@ def test_several_sentences_and_words_within_them() -> None:
         assert texts.said(advice).startswith("2 visages") and "sombre" in texts.said(advice)
         assert texts.said("Gaze yaw is 40; choose a value from -30 to 30.").startswith("Le regard horizontal vaut 40")
         tricky = "'. Choose.jpg' is empty. Choose another file or save it again."
-        assert texts.said(tricky).startswith("« . Choose.jpg » est vide")
+        assert texts.said(tricky).startswith("«\u00a0. Choose.jpg\u00a0» est vide")
         assert texts.said("A sentence nobody knows.") == "A sentence nobody knows."
     assert texts.said(advice) == advice
