@@ -104,13 +104,18 @@
     return near[1] - (near[0] - sample) / RATE * 1000 - session.inside;
   }
 
-  async function show(session, data) {
+  // Pictures are decoded side by side and shown in the order in which they came: a later one that is ready sooner
+  // would push the one before it out.
+  function show(session, data) {
     const frame = new DataView(data).getUint32(0, true);
-    const bitmap = await createImageBitmap(new Blob([new Uint8Array(data, 4)], { type: "image/jpeg" })).catch(() => null);
-    if (session.socket.readyState === WebSocket.OPEN) session.socket.send(JSON.stringify({ shown: frame }));
-    if (!bitmap || live !== session || frame < session.shown) return bitmap?.close();
-    session.shown = frame;
-    requestAnimationFrame(() => paint(session, bitmap, frame));
+    const decoded = createImageBitmap(new Blob([new Uint8Array(data, 4)], { type: "image/jpeg" })).catch(() => null);
+    session.line = (session.line ?? Promise.resolve()).then(async () => {
+      const bitmap = await decoded;
+      if (session.socket.readyState === WebSocket.OPEN) session.socket.send(JSON.stringify({ shown: frame }));
+      if (!bitmap || live !== session || frame < session.shown) return bitmap?.close();
+      session.shown = frame;
+      requestAnimationFrame(() => paint(session, bitmap, frame));
+    });
   }
 
   function paint(session, bitmap, frame) {
