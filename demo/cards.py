@@ -147,9 +147,10 @@ def result_card(made: Creation) -> str:
     sealed = made.sealed
     warning = notice(texts.DEVELOPMENT, "note") if made.development else ""
     timings = [(label, made.timings[stage]) for stage, label in texts.TIMING.items() if stage in made.timings]
-    stages = facts_list((label, f"{seconds:.2f} s") for label, seconds in timings)
+    stages = facts_list((label, f"{texts.Number(seconds):.2f} s") for label, seconds in timings)
     facts = sealed_facts(made.report())
-    facts.append((texts.RESULT_MADE, texts.RESULT_MADE_VALUE.format(wall=made.wall, realtime=made.realtime)))
+    wall, realtime = texts.Number(made.wall), texts.Number(made.realtime)
+    facts.append((texts.RESULT_MADE, texts.RESULT_MADE_VALUE.format(wall=wall, realtime=realtime)))
     return (
         f'<section class="card result"><h2>{escape(texts.RESULT_TITLE)}{badge(sealed.manifest_state)}</h2>'
         f"{facts_list(facts)}<details><summary>{escape(texts.RESULT_TIMINGS)}</summary>{stages}</details>{warning}</section>"
@@ -166,7 +167,8 @@ def sample_card(title: str, report: Mapping[str, Any]) -> str:
 
 def sealed_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The rows that tell what a sealed video carries."""
-    length = texts.RESULT_LENGTH_VALUE.format(seconds=report["seconds"], frames=report["frames"], fps=report["fps"])
+    seconds = texts.Number(report["seconds"])
+    length = texts.RESULT_LENGTH_VALUE.format(seconds=seconds, frames=report["frames"], fps=report["fps"])
     return [
         (texts.RESULT_WATERMARK, str(report["watermark_id"])),
         (texts.RESULT_CONSENT, str(report["record_id"])),

@@ -213,7 +213,7 @@ class SpeechStep:
 
     def _synthetic(self, visitor: Visitor) -> str:
         assert visitor.speech is not None
-        seconds = self.studio.hear(visitor.speech, visitor.speech_name).seconds
+        seconds = texts.Number(self.studio.hear(visitor.speech, visitor.speech_name).seconds)
         return cards.notice(texts.TYPE_DONE.format(voice=visitor.voice, seconds=seconds), "good")
 
     def take_speech(self, upload: str | None, request: gr.Request, shown: bool = True) -> dict[Any, Any]:
@@ -253,7 +253,8 @@ class SpeechStep:
         speech = self.studio.hear(path, name)
         silent = float(np.abs(speech.samples).max(initial=0.0)) < SILENCE
         sentence = texts.SPEECH_SILENT if silent else texts.SPEECH_LENGTH
-        return cards.notice(sentence.format(name=name, seconds=speech.seconds), "note" if silent else "good")
+        said = sentence.format(name=name, seconds=texts.Number(speech.seconds))
+        return cards.notice(said, "note" if silent else "good")
 
 
 class Inputs:

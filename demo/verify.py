@@ -176,7 +176,8 @@ def _other_rows(facts: dict[str, Any]) -> list[Row]:
 
 
 def _mark_row(mark: dict[str, Any], seen: str, word: str, sentence: str) -> Row:
-    spans = [texts.MARK_SPAN.format(start=start, end=end) for start, end in mark.get("seconds") or ()]
+    seconds = [map(texts.Number, span) for span in mark.get("seconds") or ()]
+    spans = [texts.MARK_SPAN.format(start=start, end=end) for start, end in seconds]
     picture = (mark.get("picture") or {}).get("state", "unknown")
     details = [(texts.MARK_SECONDS, ", ".join(spans))] if spans else []
     if seen == "found":
@@ -188,7 +189,9 @@ def _mark_row(mark: dict[str, Any], seen: str, word: str, sentence: str) -> Row:
 def _sound_row(sound: dict[str, Any]) -> Row:
     word, sentence = texts.SOUND[sound["state"]]
     mood = {"same": "good", "other": "bad"}.get(sound["state"], "none")
-    facts = ((texts.SOUND_MARK, sound.get("mark")), (texts.SOUND_DIFFERENCE, sound.get("difference")))
+    difference = sound.get("difference")
+    written = None if difference is None else f"{texts.Number(difference)}"
+    facts = ((texts.SOUND_MARK, sound.get("mark")), (texts.SOUND_DIFFERENCE, written))
     return Row(texts.ROW_SOUND, mood, word, sentence, _given(facts))
 
 

@@ -9,6 +9,7 @@ number as uint32 little endian and a JPEG; text messages: `{"ready": samples hea
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import struct
 import time
@@ -55,6 +56,7 @@ class _Connection:
         self.sent = self.shown = 0
         self.began = time.monotonic() - place.session.heard / SAMPLE_RATE
         self.ended = False
+        self.speaking = contextvars.copy_context()  # the session's thread speaks no language of its own
 
     async def serve(self) -> None:
         session, sender = self.place.session, None
@@ -83,7 +85,7 @@ class _Connection:
         self.loop.call_soon_threadsafe(self._put, picture)
 
     def _over(self, error: BaseException | None) -> None:
-        self.loop.call_soon_threadsafe(self._end, error)
+        self.loop.call_soon_threadsafe(self._end, error, context=self.speaking)
 
     # in the event loop -----------------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@
     if (!place) return;
     place.dataset.state = "over";
     place.dataset.recorded = recorded;
-    tell([sentence, recorded >= 1 ? words().recorded.replace("{seconds}", recorded) : words().stopped].filter(Boolean).join(" "));
+    tell([sentence, recorded >= 1 ? words().recorded.replace("{seconds}", recorded.toLocaleString(document.documentElement.lang)) : words().stopped].filter(Boolean).join(" "));
     document.querySelector("#live-ended button, button#live-ended")?.click();  // lets the page offer what comes next
   }
 

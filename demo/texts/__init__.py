@@ -65,6 +65,14 @@ def spoken(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return once
 
 
+class Number(float):
+    """A number that is written as the language being spoken writes it: 1.5 is 1,5 in French."""
+
+    def __format__(self, spec: str) -> str:
+        written = super().__format__(spec)
+        return written.replace(".", ",") if language() == "fr" else written
+
+
 def said(sentence: str) -> str:
     """A sentence of another package (an error, advice, a finding) in the language being spoken."""
     return sentence if language() == "en" else phrases.french(sentence)

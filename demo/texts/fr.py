@@ -362,7 +362,7 @@ DETECT_INTRO = "Déposez une vidéo suspecte. Candor en regarde les visages et d
 DETECT_LABEL = "Vidéo à examiner"
 DETECT_PRIVATE = "Le fichier est examiné tel quel, jusqu’à {megabytes} Mo, et supprimé quand vous partez. Rien n’est envoyé ailleurs."
 DETECT_SAVE = "Enregistrer le rapport"
-DETECT_EMPTY_TITLE = "Le rapport apparaît ici"
+DETECT_EMPTY_TITLE = "Le rapport apparaîtra ici"
 DETECT_EMPTY_TEXT = (
     "D’où le fichier dit venir, ce que le détecteur voit au fil du temps, et combien de fois il se trompe."
 )
