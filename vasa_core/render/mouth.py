@@ -30,10 +30,8 @@ NARROW = (0.05, 0.17)  # openings, in mouth widths, between which single teeth c
 NARROW_LOWER = (0.08, 0.26)  # the same for the lower row, of which only the tips show for longer
 UNDER_NOSE = np.array([164, 167, 165, 92, 37, 0, 267, 322, 391, 393])
 CHEEKS = (np.array([50, 101, 205, 36, 207]), np.array([280, 330, 425, 266, 427]))
-WHISKERS = (
-    0.4,
-    0.65,
-)  # light under the nose over the cheeks', between which a moustache hangs over the lip or does not
+# Light under the nose over the cheeks', between which a moustache hangs over the lip or does not.
+WHISKERS = (0.4, 0.65)
 VEILED = 0.75  # share of the upper teeth that such a moustache hides
 SHADOW = 0.3  # share of the dark that lips so close leave on it
 FLOOR = 14.0  # luma steps; keeps ratios of dark tones sane
