@@ -372,4 +372,5 @@ class Studio:
         portrait = self.core.prepare(picture)
         for _frame in islice(self.core.render(portrait, self.core.animate(silence)), 3):
             pass
+        self.core.generator().stream().push(silence.samples)  # what a live session hears with
         self._warm = True

@@ -27,7 +27,6 @@ from transformers.models.wav2vec2_bert.modeling_wav2vec2_bert import Wav2Vec2Ber
 
 from vasa_core.errors import WeightsError
 from vasa_core.motion.articulation import ARTICULATORS
-from vasa_core.motion.incremental import Band, Past, extend, nothing
 from vasa_core.motion.visemes import HOP, MELS, VISEMES, WINDOW, log_mel
 from vasa_core.types import MOTION_RATE, SAMPLE_RATE
 
@@ -130,22 +129,6 @@ class SpeechEncoder(Wav2Vec2BertPreTrainedModel):
         for layer in self.wav2vec2_bert.encoder.layers:
             x = layer(x, attention_mask=band)
         return self._heads(x)
-
-    def extend(self, mels: torch.Tensor, past: list[Past] | None = None) -> tuple[Heard, list[Past]]:
-        """Hear T frames more than before, with no look-ahead in the attention; the same as `forward` of all at once.
-
-        mels: (B, STEM_BEFORE + 4 T + STEM_AHEAD, MELS), zeros before the first frame.   past: what the call before
-        returned: the keys, values and convolved inputs of every layer.
-        """
-        x = self._frames(mels)  # (B, T, width)
-        layers = self.wav2vec2_bert.encoder.layers
-        past = past or [nothing(layer, len(x)) for layer in layers]
-        band = Band.of(past[0].keys.shape[2], x.shape[1], self.config.left_max_position_embeddings)
-        held = []
-        for layer, before in zip(layers, past, strict=True):
-            x, kept = extend(layer, x, before, band)
-            held.append(kept)
-        return self._heads(x), held
 
     @property
     def _per_layer(self) -> int:

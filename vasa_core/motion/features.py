@@ -14,7 +14,7 @@ from vasa_core.errors import WeightsError
 from vasa_core.motion.articulation import ARTICULATORS, Closing, closure
 from vasa_core.motion.encoder import AHEAD, LOOK_AHEAD, MOMENTS, STEM_BEFORE, Heard, SpeechEncoder, mels_between
 from vasa_core.motion.generator import load_viseme_net
-from vasa_core.motion.incremental import Past
+from vasa_core.motion.incremental import Listener, Past
 from vasa_core.motion.listening import LOUDNESS_FRAME, RunningLoudness, RunningProsody
 from vasa_core.motion.prosody import FRAME, Prosody, analyse
 from vasa_core.motion.visemes import VISEME_RATE, VISEMES, VisemeNet, log_mel, normalise_loudness
@@ -206,7 +206,7 @@ class SpeechStream:
     """
 
     def __init__(self, encoder: SpeechEncoder) -> None:
-        self.encoder = encoder
+        self.encoder, self._listener = encoder, Listener(encoder)
         self.loudness, self.prosody = RunningLoudness(), RunningProsody()
         self._raw = np.zeros(0, np.float32)  # samples that do not fill a frame of loudness yet
         self._sound = np.zeros(0, np.float32)  # normalised samples from frame `_begin` on
@@ -241,7 +241,8 @@ class SpeechStream:
             return np.zeros((0, SpeechFeatures.dim), np.float32)
         first, last = self._done - self._begin, ready - self._begin
         mels = mels_between(torch.from_numpy(self._sound), first, last)
-        heard, self._past = self.encoder.extend(mels, self._past)
+        said, lips, self._past = self._listener.extend(mels[0].numpy(), self._past)
+        heard = Heard(torch.from_numpy(said)[None], torch.from_numpy(lips)[None])
         out = np.concatenate([columns(heard, self.encoder), voice(self.prosody.frames(ready - self._done))], 1)
         self._done = ready
         drop = max(0, ready - 2 - self._begin)  # a log-mel window of the next frame reaches back

@@ -15,6 +15,7 @@ _USUAL_LEVEL, _USUAL_SPREAD, _USUAL_WEIGHT = -27.0, 6.0, 50  # dB of speech fram
 _SMOOTH = 2.0  # frames, spread of the smoothing of activity
 _LIFT = 1.5  # frames, the same of accents
 _BACK = 6  # frames that smoothing reaches back
+_VALLEY = 12  # frames that the valley before an accent is looked for in
 
 
 class RunningLoudness:
@@ -57,7 +58,7 @@ class RunningProsody:
         self._pitch: list[float] = []
         self._lift: list[float] = []
         self._tones: list[float] = []
-        self._given = 0
+        self._given = 0  # of the frames that are still in these lists
 
     def push(self, samples: np.ndarray) -> None:
         """Take samples (n,) in."""
@@ -70,6 +71,10 @@ class RunningProsody:
         """The next `count` frames. One frame more must have been heard."""
         rows = [self._row(k) for k in range(self._given, self._given + count)]
         self._given += count
+        old = max(0, self._given - _VALLEY - _BACK - 1)  # nothing reaches further back
+        for values in (self._speaking, self._energy, self._pitch, self._lift):
+            del values[:old]
+        self._given -= old
         return Prosody(*np.array(rows, float).reshape(-1, 4).T)
 
     def _take(self, frame: np.ndarray, window: np.ndarray) -> None:
@@ -100,10 +105,11 @@ class RunningProsody:
         """activity, energy, pitch, accent of frame k."""
         known = k + 2  # one frame after it
         activity = _smoothed(self._speaking[:known], k, _SMOOTH)
-        before, here, after = (_smoothed(self._lift[:known], j, _LIFT) for j in (k - 1, k, k + 1))
+        lift = self._lift[:known]
+        before, here, after = (_smoothed(lift, j, _LIFT) for j in (k - 1, k, k + 1))
         accent = 0.0
         if here > 0.15 and here > before and here >= after:
-            valley = min(_smoothed(self._lift[:known], j, _LIFT) for j in range(max(0, k - 12), k + 1))
+            valley = min(_smoothed(lift, j, _LIFT) for j in range(max(0, k - _VALLEY), k + 1))
             if here - valley > 0.35:
                 accent = float(np.clip(here - valley, 0.3, 1.5))
         return activity, self._energy[k], self._pitch[k], accent

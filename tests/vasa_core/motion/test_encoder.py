@@ -14,6 +14,7 @@ from vasa_core.errors import WeightsError
 from vasa_core.motion import features as module
 from vasa_core.motion.encoder import AHEAD, LOOK_AHEAD, STEM_AHEAD, STEM_BEFORE, SpeechEncoder, config_of
 from vasa_core.motion.features import LIP_UNIT, SPEECH, SpeechFeatures, frames_of, load_encoder
+from vasa_core.motion.incremental import Listener
 from vasa_core.motion.listening import LOUDNESS_FRAME, RunningLoudness, RunningProsody
 from vasa_core.motion.prosody import analyse
 from vasa_core.motion.visemes import LOUDNESS, VISEMES
@@ -97,12 +98,15 @@ def test_extending_equals_hearing_all_at_once(tiny: SpeechFeatures) -> None:
     mels[:, :STEM_BEFORE] = 0
     with torch.inference_mode():
         whole = encoder(mels[:, STEM_BEFORE:], ahead=0)
-        past, parts, at = None, [], 0
+        listener, past, parts, at = Listener(encoder), None, [], 0
         for count in (1, 2, 30, 3, 24):
-            heard, past = encoder.extend(mels[:, 4 * at : 4 * (at + count) + STEM_BEFORE + STEM_AHEAD], past)
-            parts.append(heard.lips)
+            piece = mels[0, 4 * at : 4 * (at + count) + STEM_BEFORE + STEM_AHEAD].numpy()
+            said, lips, past = listener.extend(piece, past)
+            parts.append((torch.from_numpy(said), torch.from_numpy(lips)))
             at += count
-        assert torch.allclose(torch.cat(parts, 1), whole.lips, atol=1e-5)
+        said, lips = (torch.cat(part) for part in zip(*parts, strict=True))
+        assert torch.allclose(said, whole.visemes[0], atol=1e-4)
+        assert torch.allclose(lips, whole.lips[0], atol=1e-5)
         assert not torch.allclose(encoder(mels[:, STEM_BEFORE:], ahead=AHEAD).lips, whole.lips, atol=1e-3)
 
 
