@@ -68,7 +68,7 @@ def _error_rates() -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}".replace(".", ",").replace("%", "\u00a0%") if texts.language() == "fr" else f"{share:.1%}"
+    return f"{texts.Number(share):.1%}"
 
 
 def detector_figures() -> dict[str, Any]:

@@ -134,6 +134,9 @@ class Detect:
 
 
 def _so_far(step: Progress) -> str:
+    from detection.words import percent
+
+    done = texts.Number(step.done)
     if step.probability is None:
-        return texts.DETECT_PART.format(done=step.done)
-    return texts.DETECT_SO_FAR.format(done=step.done, probability=step.probability)
+        return texts.DETECT_PART.format(done=done)
+    return texts.DETECT_SO_FAR.format(done=done, probability=percent(step.probability, texts.language()))

@@ -88,7 +88,7 @@ def _sections(report: Report, language: str, player: str) -> str:
     if report.status == "scored":
         parts.append(player)
     parts += [_face(face, report, language) for face in report.faces]
-    parts += [_unread(report, language), _rates(report, t), _container(report, t)]
+    parts += [_unread(report, language), _rates(report, language), _container(report, language)]
     return "".join(parts)
 
 
@@ -107,7 +107,7 @@ def _provenance(facts: dict[str, Any] | None, t: dict[str, str]) -> str:
     logged = {True: t["included"], False: t["missing"]}.get(facts.get("log", {}).get("included"), t["nothing"])
     manifest = facts.get("manifest", {})
     state, consent = str(manifest.get("state", "")), str(facts.get("consent", {}).get("state", ""))
-    signed = f"{t.get(f'manifest_{state}', state)} {manifest.get('generator') or ''}".strip()
+    signed = ", ".join(filter(None, [t.get(f"manifest_{state}", state), str(manifest.get("generator") or "")]))
     rows = [
         (t["manifest"], signed),
         (t["watermark"], seen),
@@ -125,7 +125,7 @@ def _verdict(report: Report, language: str) -> str:
     bar = ""
     if report.probability is not None and report.low is not None and report.high is not None:
         low, high = report.low, report.high
-        number = escape(t["probability"].format(probability=report.probability, low=low, high=high))
+        number = escape(words.probability(report.probability, low, high, language))
         bar = (
             f'<div class="bar"><i style="left:{low:.1%};width:{max(high - low, 0.004):.1%}"></i>'
             f'<b style="left:{report.probability:.1%}"></b></div>'
@@ -143,32 +143,33 @@ def _verdict(report: Report, language: str) -> str:
 def _face(face: FaceReport, report: Report, language: str) -> str:
     t = words.LABELS[language]
     name = escape(t["face"].format(number=face.number))
-    facts = escape(t["face_facts"].format(seconds=face.seconds, width=face.width))
+    facts = escape(words.filled(t["face_facts"], language, {"seconds": face.seconds, "width": face.width}))
     verdict = words.VERDICTS[language][face.verdict]
     if face.probability is not None:
-        verdict += f", {face.probability:.0%}"
+        verdict += f", {words.percent(face.probability, language)}"
     title = f"{name}{words.COLON[language]} {escape(verdict)}"
     out = f'<section class="{face.verdict}"><h2>{title}</h2><p class="soft">{facts}</p>'
     if face.status != "scored":
         why = "".join(f"<li>{escape(words.reason(r, language))}</li>" for r in face.reasons)
         return f"{out}<ul>{why}</ul></section>"
-    out += _timeline(face, report, t)
+    out += _timeline(face, report, language)
     rows = "".join(
         f"<tr><td>{escape(words.BRANCHES[language][b.name])}</td>"
-        f"<td>{'–' if b.probability is None else f'{b.probability:.0%}'}</td>"
+        f"<td>{'–' if b.probability is None else escape(words.percent(b.probability, language))}</td>"
         f"<td>{escape(words.reason(b.saw, language))}</td></tr>"
         for b in face.branches
     )
     head = "".join(f"<th>{escape(t[key])}</th>" for key in ("branch", "alone", "saw"))
     out += f"<h3></h3><table><tr>{head}</tr>{rows}</table>"
     if face.shots:
-        pictures = "".join(_shot(shot, t) for shot in face.shots)
+        pictures = "".join(_shot(shot, language) for shot in face.shots)
         out += f'<p class="soft" style="margin-top:12px">{escape(t["shots"])}</p><div class="shots">{pictures}</div>'
     return f"{out}</section>"
 
 
-def _timeline(face: FaceReport, report: Report, t: dict[str, str]) -> str:
+def _timeline(face: FaceReport, report: Report, language: str) -> str:
     """Probability over time as an SVG: band of uncertainty, curve, and a field to click for every window."""
+    label = escape(words.LABELS[language]["timeline"])
     end = max([w.end for w in face.windows] + [float(report.read.get("of", 0.0) or 0.0)]) or 1.0
     span, tall = WIDTH - LEFT - 6, HEIGHT - TOP - 18
 
@@ -181,7 +182,7 @@ def _timeline(face: FaceReport, report: Report, t: dict[str, str]) -> str:
     parts = []
     for level in (0.0, 0.5, 1.0):
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 6}" y1="{y(level):.1f}" y2="{y(level):.1f}" stroke="#d9d5cf"/>')
-        parts.append(f'<text x="2" y="{y(level) + 3:.1f}">{level:.0%}</text>')
+        parts.append(f'<text x="2" y="{y(level) + 3:.1f}">{words.number(level, language):.0%}</text>')
     for run in _runs(face):
         middle = [(x((w.start + w.end) / 2), w) for w in run]
         upper = " ".join(f"{a:.1f},{y(w.high):.1f}" for a, w in middle)
@@ -193,17 +194,19 @@ def _timeline(face: FaceReport, report: Report, t: dict[str, str]) -> str:
         for a, w in middle:
             half = max(span * 0.5 / end, 4)
             seek = escape(SEEK.format(time=w.start))
-            tip = f"{w.start:.1f}–{w.end:.1f} s: {w.probability:.0%}"
+            start, stop = words.number(w.start, language), words.number(w.end, language)
+            tip = f"{start:.1f}–{stop:.1f} s{words.COLON[language]} {words.percent(w.probability, language)}"
             parts.append(
                 f'<rect class="hit" tabindex="0" x="{a - half:.1f}" y="{TOP}" width="{2 * half:.1f}" height="{tall}" '
                 f'onclick="{seek}"><title>{escape(tip)}</title></rect>'
             )
     for place, time in enumerate(np.linspace(0, end, 5)):
         side, digits = ("start", "middle", "middle", "middle", "end")[place], 1 if end < 20 else 0
-        parts.append(f'<text x="{x(time):.1f}" y="{HEIGHT - 4}" text-anchor="{side}">{time:.{digits}f} s</text>')
+        said = f"{words.number(time, language):.{digits}f} s"
+        parts.append(f'<text x="{x(time):.1f}" y="{HEIGHT - 4}" text-anchor="{side}">{said}</text>')
     return (
-        f'<p class="soft">{escape(t["timeline"])}</p>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(t["timeline"])}">{"".join(parts)}</svg>'
+        f'<p class="soft">{label}</p>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
     )
 
 
@@ -218,7 +221,7 @@ def _runs(face: FaceReport) -> list[list[Any]]:
     return runs
 
 
-def _shot(shot: Shot, t: dict[str, str]) -> str:
+def _shot(shot: Shot, language: str) -> str:
     plain = cv2.resize(shot.crop, (THUMB, THUMB), interpolation=cv2.INTER_CUBIC)
     # The flat face fills its map, the crop leaves a little room around the face.
     inner = round(THUMB / ROOM)
@@ -230,7 +233,13 @@ def _shot(shot: Shot, t: dict[str, str]) -> str:
     heat[edge : edge + inner, edge : edge + inner] = flat
     strength = np.clip(cv2.GaussianBlur(heat, (0, 0), 3), 0, 1)[..., None] * 0.65
     warm = plain * (1 - strength) + np.array([214, 40, 40]) * strength
-    caption = escape(t["shot"].format(time=shot.time, probability=shot.probability))
+    caption = escape(
+        words.filled(
+            words.LABELS[language]["shot"],
+            language,
+            {"time": float(shot.time), "probability": words.percent(shot.probability, language)},
+        )
+    )
     seek = escape(SEEK.format(time=max(0.0, shot.time - 0.2)))
     images = "".join(f'<img src="{_png(p)}" alt="{caption}">' for p in (plain, warm))
     return f'<figure onclick="{seek}">{images}<figcaption>{caption}</figcaption></figure>'
@@ -245,44 +254,46 @@ def _unread(report: Report, language: str) -> str:
     t = words.LABELS[language]
     if not report.read:
         return ""
-    lines = [t["read"].format(**{k: report.read[k] for k in ("seconds", "of", "pictures")})]
+    lines = [words.filled(t["read"], language, {k: report.read[k] for k in ("seconds", "of", "pictures")})]
     if report.read.get("cuts"):
-        lines.append(t["cuts"].format(times=", ".join(f"{c:.1f}" for c in report.read["cuts"][:12])))
+        cuts = (words.number(cut, language) for cut in report.read["cuts"][:12])
+        lines.append(t["cuts"].format(times="; ".join(f"{cut:.1f}" for cut in cuts)))
     skipped = [f for f in report.faces if f.status != "scored"]
     for face in skipped:
         name = t["face"].format(number=face.number) + words.COLON[language]
         lines += [f"{name} {words.reason(r, language)}" for r in face.reasons]
     body = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    done = escape(t["done"].format(seconds=report.seconds))
+    done = escape(words.filled(t["done"], language, {"seconds": report.seconds}))
     return f'<section><h2>{escape(t["missing_title"])}</h2><ul>{body}</ul><p class="soft">{done}</p></section>'
 
 
-def _rates(report: Report, t: dict[str, str]) -> str:
-    figures = report.error_rates
+def _rates(report: Report, language: str) -> str:
+    t, figures = words.LABELS[language], report.error_rates
     text = t["limits"]
     if figures.get("auc"):
         auc, low, high = figures["auc"]
-        first = t["rates"].format(
-            people=figures["people"],
-            real=figures["real"],
-            generated=figures["generated"],
-            false_alarms=words.false_alarms(figures),
-            missed=figures.get("generated_called_authentic", 0.0),
-            auc=auc,
-            auc_low=low,
-            auc_high=high,
-        )
+        values = {
+            "people": figures["people"],
+            "real": figures["real"],
+            "generated": figures["generated"],
+            "false_alarms": words.false_alarms(figures, language),
+            "missed": float(figures.get("generated_called_authentic", 0.0)),
+            "auc": float(auc),
+            "auc_low": float(low),
+            "auc_high": float(high),
+        }
+        first = words.filled(t["rates"], language, values)
         text = f"{first} {text}"
     version = escape(t["version"].format(version=report.version))
     return f'<section><h2>{escape(t["rates_title"])}</h2><p>{escape(text)}</p><p class="soft">{version}</p></section>'
 
 
-def _container(report: Report, t: dict[str, str]) -> str:
-    facts = report.facts
+def _container(report: Report, language: str) -> str:
+    t, facts = words.LABELS[language], report.facts
     if not facts:
         return ""
-    line = f"{facts['codec']}, {facts['width']} x {facts['height']}, {facts['fps']:.4g} fps, {facts['seconds']:.1f} s"
-    line += f", {t['sound'] if facts['sound'] else t['silent_file']}"
+    sound = t["sound"] if facts["sound"] else t["silent_file"]
+    line = words.filled(t["format"], language, facts | {"sound": sound})
     note = f'<p class="soft">{escape(t["container_note"])}</p>'
     return f"<section><h2>{escape(t['container'])}</h2><p>{escape(line)}</p>{note}</section>"
 

@@ -66,11 +66,11 @@ def spoken(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Number(float):
-    """A number that is written as the language being spoken writes it: 1.5 is 1,5 in French."""
+    """A number that is written as the language being spoken writes it: 1.5% is 1,5 % in French."""
 
     def __format__(self, spec: str) -> str:
         written = super().__format__(spec)
-        return written.replace(".", ",") if language() == "fr" else written
+        return written.replace(".", ",").replace("%", "\u202f%") if language() == "fr" else written
 
 
 def said(sentence: str) -> str:

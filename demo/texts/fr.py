@@ -372,4 +372,4 @@ DETECT_WAIT_TEXT = (
 )
 DETECT_TRACES = "Ce que le fichier dit de lui-même : {verdict}."
 DETECT_PART = "{done:.0%} lus, aucun visage à juger pour l’instant."
-DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability:.0%} qu’elle soit générée."
+DETECT_SO_FAR = "{done:.0%} lus. Pour l’instant : {probability} qu’elle soit générée."

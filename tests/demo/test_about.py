@@ -17,7 +17,7 @@ def test_error_rates_are_those_of_the_shipped_detector(language: str) -> None:
     assert f" {figures['people']} " in shown
     for kind in ("real", "generated"):
         percent = f"{figures[f'{kind}_called_generated']:.1%}"
-        assert (percent if language == "en" else percent.replace(".", ",").replace("%", "\u00a0%")) in shown
+        assert (percent if language == "en" else percent.replace(".", ",").replace("%", "\u202f%")) in shown
 
 
 def test_without_figures_there_is_no_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from detection.html import document, fragment
 from detection.judge import Sighting, gates, group, judge
 from detection.model import Model, Scores
 from detection.report import Reason, Report
-from detection.words import LABELS, MEANINGS, REASONS, VERDICTS, meaning
+from detection.words import LABELS, MEANINGS, REASONS, VERDICTS, meaning, percent
 
 CROP = np.full((128, 128, 3), 90, np.uint8)
 
@@ -181,7 +182,27 @@ def test_both_languages_say_everything() -> None:
     report = Report(
         "a", "scored", "generated", 0.9, 0.8, 1.0, (), error_rates={"real": 50, "real_called_generated": 0.0}
     )
-    assert "< 2.0%" in meaning(report, "en") and "< 2.0%" in meaning(report, "fr")
+    assert "< 2.0%" in meaning(report, "en") and "< 2,0\u202f%" in meaning(report, "fr")
+
+
+def test_numbers_are_written_as_the_language_writes_them(model: Model) -> None:
+    figures = {"people": 9, "real": 50, "generated": 40, "real_called_generated": 0.0625, "auc": (0.991, 0.984, 0.997)}
+    facts = {"codec": "h264", "width": 512, "height": 512, "fps": 29.97, "seconds": 5.25, "sound": True}
+    read = {"seconds": 5.2, "of": 5.2, "pictures": 130, "cuts": [1.5, 3.0]}
+    report = replace(
+        verdict(model, sighting(model, [1.0] * 5)), error_rates=figures, facts=facts, read=read, seconds=1.5
+    )
+    french, english = (re.sub(r"(?s)<style.*?</style>|<[^>]*>", " ", fragment(report, name)) for name in ("fr", "en"))
+    assert not re.findall(r"\d\.\d|[\d ]%", french), french
+    assert "6,2\u202f%" in french and "5,2 s" in french and "29,97 images/s" in french and "0,991" in french
+    assert "6.2%" in english and "5.2 s" in english and "29.97 frames/s" in english
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.0, "< 1%"), (0.004, "< 1%"), (0.5, "50%"), (0.9949, "99%"), (1.0, "> 99%")]
+)
+def test_no_probability_is_certain(share: float, said: str) -> None:
+    assert percent(share, "en") == said and percent(share, "fr") == said.replace("%", "\u202f%")
 
 
 def test_a_broken_file_and_a_fault_never_stop_the_rest(tmp_path: Path) -> None:
