@@ -2,7 +2,8 @@
 
 The same code runs on suspect files and on the training set. Faces are searched for at the start, after every cut and
 every two seconds with the detector of the generation core, which tells humans from animals and things; in between
-MediaPipe Face Mesh follows each of them in a square that moves along.
+MediaPipe Face Mesh follows each of them in a square that moves along. While nothing changes outside the faces, nobody
+can have come, and the next search waits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from vasa_core.face.graphs import quiet_start
 @dataclass(frozen=True)
 class FollowConfig:
     search_every: float = 2.0  # seconds between searches of the whole picture
+    search_latest: float = 6.0  # the same while nothing changes outside the faces
+    news: float = 6.0  # change of a thumbnail's cell, 0..255, that a person might be
     retry_after: float = 0.4  # seconds, while there is no face at all
     most_faces: int = 4  # followed at once, the largest
     least_width: float = 36.0  # pixels of face width below which a face is not followed
@@ -100,12 +103,10 @@ class Tracker:
         config = self.config
         live: list[_Follower] = []
         done: list[Trace] = []
-        before: np.ndarray | None = None
+        before = seen = None  # thumbnails of the picture before and of the one last searched
         searched = -1e9
         for picture in pictures:
-            every = max(1, min(picture.pixels.shape[:2]) // 180)  # a cut shows in a tenth of the pixels
-            sparse = np.ascontiguousarray(picture.pixels[::every, ::every])
-            small = cv2.resize(sparse, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+            small = _thumbnail(picture.pixels)
             if before is not None and float(np.abs(small - before).mean()) > config.cut:
                 self.cuts.append(picture.time)
                 done += [self._end(f) for f in live]
@@ -124,7 +125,14 @@ class Tracker:
                 if not live and not done:
                     live = [f for f in [self._begin(known, picture)] if f is not None]
             elif picture.time - searched >= wait and len(live) < config.most_faces:
-                searched = picture.time
+                if (
+                    live
+                    and seen is not None
+                    and picture.time - searched < config.search_latest
+                    and _change(small, seen, [f.last for f in live], picture.pixels.shape) < config.news
+                ):
+                    continue
+                searched, seen = picture.time, small
                 live += self._newcomers(picture, live)
         done += [self._end(f) for f in live]
         return sorted((t for t in done if t.times), key=lambda t: t.number)
@@ -220,6 +228,31 @@ def _mesh_points(mesh: Any, pixels: np.ndarray, region: tuple[float, float, floa
         return None
     points = np.array([[p.x, p.y, p.z] for p in found[0].landmark]) * size  # (478, 3)
     return np.column_stack([points[:, :2] * step + back[:, 2], points[:, 2] * step])
+
+
+def _thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """float32 (18, 32, 3), from a few of the pixels: enough to see a cut or a newcomer."""
+    every = max(1, min(pixels.shape[:2]) // 90)
+    sparse = np.ascontiguousarray(pixels[::every, ::every])
+    return np.asarray(cv2.resize(sparse, (32, 18), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _change(now: np.ndarray, then: np.ndarray, faces: list[np.ndarray], shape: tuple[int, ...]) -> float:
+    """The largest change of a thumbnail's cell that belongs to nobody who is followed.
+
+    faces: landmarks in pixels of a picture of `shape`.
+    """
+    change = np.abs(now - then).mean(2)  # (18, 32)
+    rows, columns = change.shape
+    cell = np.array([shape[1] / columns, shape[0] / rows])
+    for points in faces:
+        low, high = points[:FACE_POINTS, :2].min(0), points[:FACE_POINTS, :2].max(0)
+        size = (high - low).max()
+        for above, beside in ((0.5, 0.5), (-0.8, 1.2)):  # the head, and from the chin on the shoulders; face sizes
+            left, top = np.maximum((low - [beside * size, above * size]) // cell, 0).astype(int)
+            right = max(0, int((high[0] + beside * size) // cell[0]) + 1)
+            change[top:, left:right] = 0
+    return float(change.max())
 
 
 def _centre(points: np.ndarray) -> np.ndarray:

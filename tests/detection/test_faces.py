@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from detection.training.pseudo import blend, distort
 from detection.video import Picture
 from tests.detection.conftest import sway
 from vasa_core.face.detector import FaceDetector
+from vasa_core.types import FaceBox
 
 CONFIG = FollowConfig(search_every=0.6, retry_after=0.2)
 
@@ -57,6 +60,29 @@ def test_two_people_are_followed_and_one_may_leave(
     lengths = sorted(len(t.times) for t in traces)
     assert lengths[-1] == 40  # who stays
     assert len(traces) >= 2 and 5 <= lengths[-2] <= 30  # who came and went, found at one of the searches
+
+
+def test_nobody_is_searched_for_while_nothing_changes_around_the_face(
+    astronaut: np.ndarray, hopper: np.ndarray
+) -> None:
+    class Counting(FaceDetector):
+        searches = 0
+
+        def find(self, pixels: np.ndarray, known: Sequence[np.ndarray] = ()) -> list[FaceBox]:
+            self.searches += 1
+            return super().find(pixels, known)
+
+    wall = np.full((256, 768, 3), 120, np.uint8)
+    alone, joined = wall.copy(), wall.copy()
+    joined[:, 512:] = sway(hopper, 0)
+    frames = []
+    for i in range(40):
+        frame = (joined if i >= 25 else alone).copy()
+        frame[:, 128:384] = sway(astronaut, i)
+        frames.append(frame)
+    with Counting() as detector:
+        assert len(follow(detector, frames[:25])[0]) == 1 and detector.searches == 1
+        assert len(follow(detector, frames)[0]) == 2  # who comes is found all the same
 
 
 def test_no_face_gives_no_trace(detector: FaceDetector) -> None:
