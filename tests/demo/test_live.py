@@ -213,6 +213,25 @@ def test_without_a_ticket_there_is_a_sentence_and_no_picture(client: TestClient)
                 socket.receive_text()
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "The time of this live session is over."), ("fr", "Le temps de cette session en direct est écoulé.")],
+)
+def test_the_end_is_told_in_the_language_of_the_page(
+    client: TestClient, live: LiveDesk, desk: Desk, voice: np.ndarray, language: str, words: str
+) -> None:
+    place = begin(live, desk)
+    with client.websocket_connect(f"/live?ticket={place.ticket}&lang={language}", headers=OWN) as socket:
+        assert "ready" in json.loads(socket.receive_text())
+        socket.send_bytes(voice.astype("<i2").tobytes())
+        place.session.exit.ends = 0.0  # the session's own thread notices
+        while "over" not in (message := socket.receive()).get("text", ""):
+            assert message["type"] == "websocket.send"
+        assert json.loads(message["text"])["over"].startswith(words)
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+
+
 def test_sound_that_comes_faster_than_anybody_speaks_ends_the_connection(
     client: TestClient, live: LiveDesk, desk: Desk
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import string
 from collections.abc import Iterator
@@ -27,8 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("vasa_core", "safety", "detection", "demo")
 NOT_ON_PAGES = ("training", "cli.py", "batch.py", "detecting.py", "attesting.py")  # commands speak English
 HOW = "give each an English template and a French sentence in demo/texts/phrases_fr.py"
-OTHER = {"ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "PermissionError", "AttributeError"}
-OTHER |= {"HTTPException", "KeyboardInterrupt", "ArgumentTypeError", "NotImplementedError", "StopIteration", "EOFError"}
+OWN_TEXT = re.compile(r"texts\.[A-Z_]+")  # of the pages' own books, which hold the same names
 
 
 def names(book: ModuleType) -> set[str]:
@@ -88,19 +88,45 @@ def test_a_generator_speaks_its_language_at_every_step_and_not_between_them() ->
     assert closed
 
 
-def raised() -> Iterator[tuple[str, str]]:
-    """Where every sentence of a CandorError stands in the source, and its template."""
+def kinds(base: type[CandorError] = CandorError) -> set[type[CandorError]]:
+    """Every error class of every package."""
+    for package in PACKAGES:
+        importlib.import_module(f"{package}.errors")
+    return {base}.union(*(kinds(each) for each in base.__subclasses__()))
+
+
+def made() -> Iterator[tuple[str, str]]:
+    """Where every sentence of a CandorError stands in the source, raised there or made for later, and its template."""
+    errors = {kind.__name__ for kind in kinds()}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             where = path.relative_to(ROOT)
             if any(part in NOT_ON_PAGES for part in where.parts):
                 continue
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args):
+            tree = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(tree):
+                if not (isinstance(node, ast.Call) and node.args):
                     continue
-                name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
-                if name not in OTHER and (template := template_of(node.exc.args[0])) is not None:
-                    yield f"{where}:{node.lineno}", template
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if name in errors:
+                    said = templates_of(node.args[0], tree)
+                    assert said or OWN_TEXT.match(ast.unparse(node.args[0])), f"{where}:{node.lineno} says what?"
+                    for number, template in enumerate(said):
+                        yield f"{where}:{node.lineno}/{number}", template
+
+
+def templates_of(node: ast.expr, tree: ast.Module) -> list[str]:
+    """Every sentence an expression may be: of both branches of a choice, of a name or function of the same module."""
+    if isinstance(node, ast.IfExp):
+        return templates_of(node.body, tree) + templates_of(node.orelse, tree)
+    found: list[ast.expr | None] = []
+    for other in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(other, ast.Assign):
+            found += [other.value for goal in other.targets if getattr(goal, "id", "") == node.id]
+        if isinstance(node, ast.Call) and isinstance(other, ast.FunctionDef) and ast.unparse(node.func) == other.name:
+            found += [step.value for step in ast.walk(other) if isinstance(step, ast.Return)]
+    templates = [template_of(each) for each in (found or [node]) if each is not None]
+    return [template for template in templates if template is not None]
 
 
 def template_of(node: ast.expr) -> str | None:
@@ -114,10 +140,17 @@ def template_of(node: ast.expr) -> str | None:
 
 
 def test_every_error_of_every_package_has_a_french_sentence() -> None:
-    found = dict(raised())
+    found = dict(made())
     assert len(found) > 100
     missing = {where: text for where, text in found.items() if text not in SENTENCES}
     assert not missing, HOW + ":\n" + "\n".join(f"{where}  {text!r}" for where, text in missing.items())
+
+
+def test_every_advice_on_a_photo_has_a_french_sentence() -> None:
+    tree = ast.parse((ROOT / "vasa_core" / "face" / "detector.py").read_text("utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    advice = [template_of(call.args[0]) for call in calls if ast.unparse(call.func) == "sentences.append"]
+    assert len(advice) >= 7 and set(advice) <= SENTENCES.keys(), set(advice) - SENTENCES.keys()
 
 
 def test_every_finding_of_the_audit_has_a_french_sentence() -> None:
@@ -155,10 +188,7 @@ def test_every_state_of_a_witness_has_its_words() -> None:
 
 
 def test_every_error_class_is_raised_with_a_sentence_that_is_known() -> None:
-    def subclasses(kind: type[CandorError]) -> set[type[CandorError]]:
-        return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
-
-    codes = [kind.code for kind in subclasses(CandorError)]
+    codes = [kind.code for kind in kinds()]
     assert len(codes) == len(set(codes)), "two error classes share a code"
 
 
