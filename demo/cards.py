@@ -120,6 +120,8 @@ def progress_card(step: Step) -> str:
     """The bar, the stages, and the time left."""
     if step.stage == "waiting":
         left = texts.AHEAD_ONE if step.ahead == 1 else texts.AHEAD_MANY.format(count=step.ahead)
+        if step.left is not None:
+            left += " " + texts.AHEAD_LEFT.format(seconds=max(step.left, 1))
         stages, title = "", texts.STAGE["waiting"]
     else:
         left = texts.TIME_UNKNOWN if step.left is None else texts.TIME_LEFT.format(seconds=max(step.left, 1))

@@ -16,7 +16,7 @@ class Step:
     """One look at the work.
 
     stage: one of STAGES, or "waiting" while others are served first.
-    done:  fraction of the whole work, 0..1.   left: seconds, None while unknown.
+    done:  fraction of the whole work, 0..1.   left: seconds, of "waiting" those in line, None while unknown.
     ahead: people who are served first.
     """
 
@@ -45,5 +45,6 @@ class Pace:
         return Step(stage, self._done, left)
 
     @staticmethod
-    def waiting(ahead: int) -> Step:
-        return Step("waiting", 0.0, None, ahead)
+    def waiting(ahead: int, left: float | None = None) -> Step:
+        """left: seconds until one's own turn, as far as that can be told."""
+        return Step("waiting", 0.0, left, ahead)

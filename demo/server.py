@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 os.environ["FORWARDED_ALLOW_IPS"] = ""  # the Doorman decides whom to believe, not uvicorn
@@ -21,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gradio as gr
 from gradio import http_server, processing_utils
+from gradio.state_holder import SessionState
 from starlette.middleware import Middleware
 from uvicorn.config import Config
 
@@ -75,16 +77,23 @@ def set_up_the_server() -> None:
     """Settings of the web server that Gradio has no words for.
 
     No WebSocket compression: JPEG pictures would cost 1 ms each and stay as large. At the end open tabs, which listen
-    for as long as they are open, are not waited for.
+    for as long as they are open, are not waited for. No description of the whole page for every visitor: it is meant
+    for deep links, which are closed here, and working it out would stop everybody else for 70 ms.
     """
-    begin = http_server.Server.__init__
+    begin, meet = http_server.Server.__init__, SessionState.__init__
 
     def plainly(self: http_server.Server, config: Config, *rest: Any, **named: Any) -> None:
         config.ws_per_message_deflate = False
         config.timeout_graceful_shutdown = 1  # seconds
         begin(self, config, *rest, **named)
 
+    def briefly(self: SessionState, blocks: gr.Blocks) -> None:
+        meet(self, SimpleNamespace(default_config=blocks.default_config, blocks={}))  # type: ignore[arg-type]
+
     http_server.Server.__init__ = plainly  # type: ignore[method-assign]
+    SessionState.__init__ = briefly  # type: ignore[method-assign]
+    SessionState._update_config = lambda *_: None  # type: ignore[method-assign]
+    SessionState._update_value_in_config = lambda *_: None  # type: ignore[method-assign]
 
 
 def give_memory_back() -> None:

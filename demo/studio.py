@@ -285,7 +285,7 @@ class Studio:
                 raise Cancelled("Stopped. Nothing was written.")
             tell(pace.at(stage, fraction))
 
-        with self.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled, who):
+        with self.line.turn(lambda ahead: tell(Pace.waiting(ahead, self.line.forecast(ahead))), cancelled, who):
             watch = Stopwatch()
             report("photo", 0.0)
             with watch.time("read"):

@@ -214,7 +214,8 @@ class LiveDesk:
             tell(pace.at(stage, fraction))
 
         self.studio.limits.check("videos", who)
-        with self.studio.line.turn(lambda ahead: tell(Pace.waiting(ahead)), cancelled, who):
+        line = self.studio.line
+        with line.turn(lambda ahead: tell(Pace.waiting(ahead, line.forecast(ahead))), cancelled, who):
             watch = Stopwatch()
             report("rendering", 0.0)
             with watch.time("read"):

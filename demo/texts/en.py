@@ -88,6 +88,7 @@ STAGE = {
 }
 AHEAD_ONE = "One person is before you."
 AHEAD_MANY = "{count} people are before you."
+AHEAD_LEFT = "Your turn in about {seconds:.0f} s."
 TIME_LEFT = "about {seconds:.0f} s left"
 TIME_UNKNOWN = "just started"
 EMPTY_TITLE = "Your video appears here"

@@ -85,6 +85,7 @@ STAGE = {
 }
 AHEAD_ONE = "Une personne est avant vous."
 AHEAD_MANY = "{count} personnes sont avant vous."
+AHEAD_LEFT = "Votre tour dans {seconds:.0f} s environ."
 TIME_LEFT = "encore {seconds:.0f} s environ"
 TIME_UNKNOWN = "à l’instant"
 EMPTY_TITLE = "Votre vidéo apparaîtra ici"

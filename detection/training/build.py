@@ -188,6 +188,10 @@ class Builder:
         portraits: list[Portrait | None] = []
         for _ in range(2):
             look = draw_look(rng)
+            if look.kind == "none" and look in looks:  # the same picture once more
+                looks.append(look)
+                portraits.append(portraits[looks.index(look)])
+                continue
             portrait = fakes.prepare(self.core, look.on(photo, face, rng))
             if portrait is None and look.kind != "none":
                 look = Look()

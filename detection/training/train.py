@@ -117,15 +117,15 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def fused(row: dict[str, Any], facts: dict[str, Any]) -> float:
     """Fused log-odds of a row."""
     model = Model(
-        (),
-        {k: np.array(v) for k, v in facts["fusion"].items()},
-        facts["branch"],
-        np.array(facts["sync"]),
-        0,
-        0,
-        0,
-        "",
-        {},
+        members=(),
+        fusion={k: np.array(v) for k, v in facts["fusion"].items()},
+        branch=facts["branch"],
+        sync=np.array(facts["sync"]),
+        generated=0,
+        authentic=0,
+        still=0,
+        version="",
+        figures={},
     )
     return float(model.fuse(row["pixels"], row["skin"], row["motion"], row["sync"]))
 

@@ -111,3 +111,4 @@ def test_the_bar_never_runs_backwards() -> None:
 def test_people_in_line_are_told_their_place() -> None:
     assert texts.AHEAD_ONE in cards.progress_card(Pace.waiting(1))
     assert "3 people" in cards.progress_card(Pace.waiting(3))
+    assert texts.AHEAD_LEFT.format(seconds=12) in cards.progress_card(Pace.waiting(3, 12.4))

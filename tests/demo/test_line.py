@@ -43,6 +43,19 @@ def test_one_at_a_time_and_first_come_first_served() -> None:
     assert seen[3] == [4, 3, 2, 1]  # told of every step forward
 
 
+def test_who_waits_is_told_for_how_long() -> None:
+    line, told = Line(), []
+    assert line.forecast(1) is None  # nobody has been served yet
+    with line.turn():
+        time.sleep(0.2)
+    assert line.forecast(3) == pytest.approx(0.6, rel=0.3)
+    with line.turn():
+        assert line.forecast(1) == pytest.approx(1.0)  # never less than a second while somebody is at work
+        worker = threading.Thread(target=lambda: line.turn(told.append).__enter__(), daemon=True)
+        worker.start()
+        wait_until(lambda: told == [1, 1])  # again after a second, though nobody moved
+
+
 def test_a_full_line_says_so() -> None:
     line, waiting = Line(longest=1), []
     with line.turn():
