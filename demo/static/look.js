@@ -1,4 +1,5 @@
-// The gaze pad: a finger, the mouse or the arrow keys move a dot; two sliders follow, and the dot follows them.
+// The gaze pad: a finger, the mouse or the arrow keys move a dot, a double click or Home
+// centres it; two sliders follow, and the dot follows them.
 (() => {
   const REACH = 30;  // degrees to each side, as the sliders have it
   const field = (name) => document.querySelector(`#${name} input[type=number]`);
@@ -25,6 +26,16 @@
     dot.style.top = `${(pitch / REACH + 1) * 50}%`;
   }
 
+  function straight(pad) {
+    set(pad.dataset.yaw, 0);
+    set(pad.dataset.pitch, 0);
+    draw(pad);
+  }
+
+  addEventListener("dblclick", (event) => {
+    const pad = event.target.closest?.(".gaze-pad");
+    if (pad) straight(pad);
+  });
   addEventListener("pointerdown", (event) => {
     const pad = event.target.closest?.(".gaze-pad");
     if (!pad) return;
@@ -39,11 +50,23 @@
   for (const name of ["pointerup", "pointercancel"]) {
     addEventListener(name, () => document.querySelectorAll(".gaze-pad[data-held]").forEach((pad) => delete pad.dataset.held));
   }
+  // The framework gives every choice of a radio group a name of its own: arrow keys would not move between them.
+  addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const group = event.target.matches?.("input[type=radio]") && event.target.closest("fieldset, [role=radiogroup]");
+    if (!way || !group) return;
+    event.preventDefault();
+    const choices = [...group.querySelectorAll("input[type=radio]:not(:disabled)")];
+    const next = choices[(choices.indexOf(event.target) + way + choices.length) % choices.length];
+    next.focus();
+    next.click();
+  });
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   addEventListener("keydown", (event) => {
     const pad = event.target.closest?.(".gaze-pad");
-    if (!pad || !(event.key in STEPS)) return;
+    if (!pad || !(event.key in STEPS || event.key === "Home")) return;
     event.preventDefault();
+    if (event.key === "Home") return straight(pad);
     const [across, down] = STEPS[event.key];
     set(pad.dataset.yaw, clamp(Number(field(pad.dataset.yaw)?.value || 0) + 2 * across));
     set(pad.dataset.pitch, clamp(Number(field(pad.dataset.pitch)?.value || 0) + 2 * down));

@@ -98,6 +98,27 @@ def test_a_preview_follows_the_gaze_pad_and_a_second_take_stands_beside_the_firs
     assert first == texts.TAKE.format(seed=0) and second != first
 
 
+def test_the_keyboard_chooses_and_its_place_is_seen(page: Page) -> None:
+    page.locator("#look").get_by_role("button").first.press("Enter")
+    neutral, happy = (page.locator("#emotion").get_by_label(texts.EMOTIONS[name]) for name in ("neutral", "happy"))
+    neutral.press("ArrowRight")
+    expect(happy).to_be_checked()
+    happy.press("ArrowLeft")
+    expect(neutral).to_be_checked()
+    pad, yaw = page.locator("#look .gaze-pad"), page.locator("#gaze-yaw input[type=number]")
+    pad.press("ArrowRight")
+    expect(yaw).to_have_value("2")
+    pad.press("Home")
+    expect(yaw).to_have_value("0")
+    for field in (pad, page.locator("#seed input"), page.locator("#create"), page.locator("#example")):
+        field.focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")
+        assert (
+            field.evaluate("field => field === document.activeElement && getComputedStyle(field).outlineWidth") == "2px"
+        )
+
+
 def test_live_shows_pictures_and_its_recording_is_sealed(
     open_page: Callable[..., Page], app: App, hopper_jpeg: Path
 ) -> None:
