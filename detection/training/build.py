@@ -1,6 +1,6 @@
 """Build the detector's training set from real clips and this generator's output.
 
-    python -m detection.training.build DATA_DIR -o .cache/detection/takes [--split train|dev] [--seed 0] [--limit N]
+    python -m detection.training.build DATA_DIR -o .cache/detection/takes [--split train|dev] [--draws 2] [--limit N]
 
 DATA_DIR holds clips/ (with manifest.csv) and speech/. One .npz per take is written, whole or not at all, and clips that
 are done are skipped: the command can be stopped and started again. The same seed gives the same set. Frames stay in
@@ -319,24 +319,15 @@ def summary(folder: Path) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path(".cache/detection/takes"))
-    parser.add_argument("--split", choices=("train", "dev"), default="train", help="dev is for measuring only")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N clips")
-    parser.add_argument("--renew", action="store_true", help="make the generator's takes anew, after it has changed")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    options.output.mkdir(parents=True, exist_ok=True)
+def build_draw(options: argparse.Namespace, folder: Path, seed: int) -> None:
+    """One take of everything, drawn with `seed`. options: those of the command."""
+    folder.mkdir(parents=True, exist_ok=True)
     if options.renew:
-        for path in [p for kind in (*GENERATED, *PARTIAL) for p in options.output.glob(f"*.{kind}[01].npz")]:
+        for path in [p for kind in (*GENERATED, *PARTIAL) for p in folder.glob(f"*.{kind}[01].npz")]:
             path.unlink()
-        for path in options.output.glob(".*.done"):
+        for path in folder.glob(".*.done"):
             path.unlink()
-    builder = Builder(options.data, options.output, options.seed)
+    builder = Builder(options.data, folder, seed)
     todo = [clip for clip in clips(options.data) if clip.split == options.split]
     if options.limit:
         todo = todo[:: max(1, len(todo) // options.limit)][: options.limit]
@@ -347,6 +338,23 @@ def main() -> None:
         print(f"{index + 1}/{len(todo)} {clip.name}: {time.perf_counter() - began:.1f} s", flush=True)
     if builder.skipped:
         print("left out:", dict(builder.skipped))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path(".cache/detection/takes"))
+    parser.add_argument("--split", choices=("train", "dev"), default="train", help="dev is for measuring only")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--draws", type=int, default=2, help="how often to draw photos, voices, looks, encoders anew")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N clips")
+    parser.add_argument("--renew", action="store_true", help="make the generator's takes anew, after it has changed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    for number in range(options.draws):
+        print(f"draw {number}", flush=True)
+        build_draw(options, options.output / f"draw{number}", options.seed + number)
     print(json.dumps(summary(options.output), indent=1))
 
 

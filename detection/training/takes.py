@@ -81,8 +81,8 @@ ARRAYS = ("crops", "skin", "light", "motion", "clock", "lips", "voice", "backgro
 
 
 def load_takes(folder: Path) -> list[Take]:
-    """All takes of a folder in order of name."""
-    return [Take.load(path) for path in sorted(folder.glob("*.npz")) if not path.name.startswith(".")]
+    """All takes of a folder and those in it (one for each draw), in order of name."""
+    return [Take.load(path) for path in sorted(folder.rglob("*.npz")) if not path.name.startswith(".")]
 
 
 def no_pixels(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.e2e.serving import App, running_app
+from tests.e2e.serving import HANG, App, running_app
 from vasa_core.audio import load_speech
 from vasa_core.types import SAMPLE_RATE
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 SAMPLE = Path(__file__).resolve().parents[2] / "demo" / "samples" / "english.m4a"
 SPEECH_SECONDS = 1.2
-PATIENCE = 30_000  # milliseconds, for a machine that does other things too
+METRICS = "token-of-the-tests"
+PATIENCE = HANG * 1000  # milliseconds
 expect.set_options(timeout=PATIENCE)
 
 
@@ -31,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("app")) as running:
+    with running_app(tmp_path_factory.mktemp("app"), CANDOR_METRICS_TOKEN=METRICS) as running:
         yield running
 
 

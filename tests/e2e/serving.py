@@ -7,28 +7,52 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 180.0  # generous: the machine may be busy
+HANG = 300.0  # seconds: who takes longer hangs, however slow and busy the machine. Speed is asserted in other ways
+TICKS = os.sysconf("SC_CLK_TCK")
+WATCH = """
+import sys
+def watch(event, facts):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        with open({notes!r}, "a") as file:
+            print(event, facts[0] if event != "socket.connect" else facts[1], file=file)
+sys.addaudithook(watch)
+"""
 
 
 @dataclass(frozen=True)
 class App:
-    """A running app. url: ends in a slash.  temp: where it may leave traces.  started: seconds to the page."""
+    """A running app.
+
+    url: ends in a slash.  temp: where it may leave traces.  started: CPU seconds to the page.
+    network: every host name that it looked up and every address that it connected to.
+    """
 
     url: str
     temp: Path
     process: subprocess.Popen[str]
     started: float
     log: Path
+    network: Path
 
     @property
     def visitor_root(self) -> Path:
         return next(self.temp.glob("candor-*"))
+
+    def spent(self) -> float:
+        """CPU seconds of the process so far: what others do on the machine does not count."""
+        return _spent(self.process)
+
+    def wait_until_warm(self) -> None:
+        """Until the models are loaded, so that what is measured is not their loading."""
+        wait_until(lambda: httpx.get(f"{self.url}healthz", timeout=HANG).status_code == 200)
 
     def videos(self) -> set[Path]:
         """Every finished or half-written video the app holds. Folders may vanish meanwhile: visitors leave."""
@@ -40,14 +64,29 @@ class App:
         }
 
 
+def wait_until(truth: Callable[[], object], pause: float = 0.1) -> None:
+    """Ask until it is true; a hang is an error."""
+    deadline = time.monotonic() + HANG
+    while not truth():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(pause)
+
+
+def _spent(process: subprocess.Popen[str]) -> float:
+    words = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
 @contextmanager
 def running_app(folder: Path, **extra: str) -> Iterator[App]:
     """`python app.py` on a free port, ended by SIGTERM. extra: environment variables."""
     temp = folder / "tmp"
     temp.mkdir()
+    network, log = folder / "network.log", folder / "server.log"
+    (folder / "watch").mkdir()
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(notes=str(network)))
     settings = {"CANDOR_HOME": str(folder / "home"), "TMPDIR": str(temp), "PYTHONUNBUFFERED": "1"}
-    log = folder / "server.log"
-    start = time.monotonic()
+    settings["PYTHONPATH"] = str(folder / "watch")
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "app.py"],
@@ -58,20 +97,21 @@ def running_app(folder: Path, **extra: str) -> Iterator[App]:
             text=True,
         )
         try:
-            url = _address(process, start + START_SECONDS, log)
-            yield App(url, temp, process, time.monotonic() - start, log)
+            url = _address(process, log)
+            yield App(url, temp, process, _spent(process), log, network)
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(HANG)
                 assert list(temp.glob("candor-*")) == [], "visitors' files outlived the process"
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
-def _address(process: subprocess.Popen[str], deadline: float, log: Path) -> str:
+def _address(process: subprocess.Popen[str], log: Path) -> str:
     assert process.stdout is not None
+    deadline = time.monotonic() + HANG
     while time.monotonic() < deadline and process.poll() is None:
         ready, _, _ = select.select([process.stdout], [], [], 0.5)
         words = process.stdout.readline().split() if ready else []
