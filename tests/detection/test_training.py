@@ -52,7 +52,7 @@ def test_probes_are_at_chance_when_settings_are_drawn_alike_and_find_a_planted_l
     assert leaky["leading silence"][0] <= LIMIT
 
 
-@pytest.mark.skipif(not list(Path(".cache/detection/takes").glob("*.npz")), reason="no training set was built here")
+@pytest.mark.skipif(not list(Path(".cache/detection/takes").rglob("*.npz")), reason="no training set was built here")
 def test_the_built_set_has_no_shortcut_and_nobody_on_two_sides() -> None:
     built = load_takes(Path(".cache/detection/takes"))
     fold_of: dict[str, set[int]] = {}
