@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -45,7 +46,9 @@ def header(warned: bool = False) -> str:
 
 
 def footer() -> str:
-    return f'<footer class="foot">{escape(texts.FOOTER)}</footer>'
+    """What becomes of files, and the sentences for the framework's messages, which static/toasts.js looks up here."""
+    words = escape(json.dumps(texts.TOASTS, ensure_ascii=False))
+    return f'<footer class="foot" data-words="{words}">{escape(texts.FOOTER)}</footer>'
 
 
 def heading(number: int, title: str) -> str:

@@ -50,6 +50,7 @@ Object.defineProperty(navigator, "languages", { get: () => [language] }) }</scri
 <script src="page/live.js" defer></script>
 <script src="page/look.js" defer></script>
 <script src="page/language.js" defer></script>
+<script src="page/toasts.js" defer></script>
 <style>.nav-holder { display: none !important }
 @media (max-width: 720px) { .gradio-container > .main { padding: 8px 0 !important } }</style>"""
 FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")

@@ -8,6 +8,16 @@ FOOTER = (
     "Photo, voice and video are removed when you close this page; the signed consent record stays with whoever runs it."
 )
 LANGUAGE = "Language"
+TOASTS = {  # what the web framework has to say; {files} is filled in by the page
+    "large": "{files}: a file may have 100 MB at most. Choose a smaller one, or cut it.",
+    "type": "{files} is of another kind than is asked for here. Choose another file.",
+    "microphone": "The microphone was refused. Allow it for this page in your browser, then try again.",
+    "camera": "The camera was refused. Allow it for this page in your browser, then try again.",
+    "lost": "The server cannot be reached. This page tries again by itself and opens anew once it can.",
+    "broken": "The connection broke before everything had arrived. Check it and try again.",
+    "busy": "Too many people are here at the moment. Please try again in a few minutes.",
+    "titles": {"Error": "Error", "Warning": "Note", "Info": "Note"},
+}
 WARNING = "Development authority: videos made here read “unknown signer” everywhere else."
 DEVELOPMENT = (
     "This installation signs with its own development authority. Its videos read Trusted here, and “unknown signer” "

@@ -8,6 +8,16 @@ FOOTER = (
     "Photo, voix et vidéo sont effacées quand vous fermez cette page ; le consentement signé reste chez l’exploitant."
 )
 LANGUAGE = "Langue"
+TOASTS = {  # ce que dit le cadre web ; la page remplit {files}
+    "large": "{files} : un fichier peut avoir 100 Mo au plus. Choisissez-en un plus petit, ou coupez-le.",
+    "type": "{files} n’est pas du genre demandé ici. Choisissez un autre fichier.",
+    "microphone": "Le micro a été refusé. Autorisez-le pour cette page dans votre navigateur, puis réessayez.",
+    "camera": "La caméra a été refusée. Autorisez-la pour cette page dans votre navigateur, puis réessayez.",
+    "lost": "Le serveur ne répond plus. Cette page réessaie d’elle-même et se rouvrira dès que possible.",
+    "broken": "La connexion s’est rompue avant que tout soit arrivé. Vérifiez-la et réessayez.",
+    "busy": "Trop de monde en ce moment. Réessayez dans quelques minutes.",
+    "titles": {"Error": "Erreur", "Warning": "Remarque", "Info": "Remarque"},
+}
 WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
 DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
 

@@ -34,7 +34,7 @@ def test_an_upload_that_breaks_off_can_be_tried_again(page: Page, app: App, hopp
 
     page.route("**/gradio_api/upload*", lose)
     page.locator("#photo input[type=file]").set_input_files(hopper_jpeg)
-    expect(page.locator(".toast-wrap").first).to_contain_text("Error")
+    expect(page.locator(".toast-wrap").first).to_contain_text(texts.TOASTS["broken"])
     page.unroute("**/gradio_api/upload*")
     page.locator("#photo input[type=file]").set_input_files(hopper_jpeg)
     page.locator("#photo-card img").wait_for()

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from demo import texts
+from demo.doorman import MAX_UPLOAD
 from tests.e2e.serving import App
 from tests.e2e.test_browser import FIRST_VIDEO, add_inputs, assert_plays, attest
 
@@ -42,6 +43,13 @@ def test_a_french_browser_gets_a_french_page_errors_included(
     broken.write_bytes(b"not a picture")
     page.locator("#photo input[type=file]").set_input_files(broken)
     expect(page.locator("#photo-notice [role=alert]")).to_contain_text("« vacances.jpg » n’est pas une image")
+    big = tmp_path / "grand.jpg"
+    with big.open("wb") as file:
+        file.truncate(MAX_UPLOAD + 1)
+    page.locator("#photo input[type=file]").set_input_files(big)
+    toast = page.locator(".toast-wrap").first
+    expect(toast).to_contain_text(french("TOASTS")["large"].format(files=big.name))  # the framework's own messages too
+    expect(toast).to_contain_text("Erreur")
     page.get_by_role("link", name="English").click()
     expect(page.locator("#create")).to_have_text(texts.CREATE)
     assert page.evaluate("document.documentElement.lang") == "en"
