@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +11,8 @@ import httpx
 from playwright.sync_api import Page, Route, expect
 
 from demo import texts
-from tests.e2e.serving import App
+from tests.e2e.conftest import PATIENCE
+from tests.e2e.serving import HANG, App, wait_until
 from tests.e2e.test_browser import FIRST_VIDEO, add_inputs, attest
 
 
@@ -27,7 +27,7 @@ def test_an_upload_that_breaks_off_can_be_tried_again(page: Page, app: App, hopp
         head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
         part = '--x\r\nContent-Disposition: form-data; name="files"; filename="big.jpg"\r\n\r\n'
         line.sendall(head.encode() + part.encode() + bytes(500_000))  # and gone
-    assert folders(app) == before  # nobody became a visitor
+    assert folders(app) <= before  # nobody became a visitor
 
     def lose(route: Route) -> None:
         route.abort("connectionreset")
@@ -38,7 +38,7 @@ def test_an_upload_that_breaks_off_can_be_tried_again(page: Page, app: App, hopp
     page.unroute("**/gradio_api/upload*")
     page.locator("#photo input[type=file]").set_input_files(hopper_jpeg)
     page.locator("#photo-card img").wait_for()
-    assert httpx.get(app.url).status_code == 200
+    assert httpx.get(app.url, timeout=HANG).status_code == 200
 
 
 def test_a_second_tab_is_a_visitor_of_its_own(page: Page, app: App, hopper_jpeg: Path, speech: Path) -> None:
@@ -46,6 +46,7 @@ def test_a_second_tab_is_a_visitor_of_its_own(page: Page, app: App, hopper_jpeg:
     add_inputs(page, hopper_jpeg, speech)
     mine = folders(app) - before
     second = page.context.new_page()
+    second.set_default_timeout(PATIENCE)
     second.goto(app.url)
     second.locator("#create").click()
     expect(second.locator("#notice")).to_contain_text(texts.MISSING_PHOTO)  # what the first tab holds is not there
@@ -54,10 +55,7 @@ def test_a_second_tab_is_a_visitor_of_its_own(page: Page, app: App, hopper_jpeg:
     theirs = folders(app) - before - mine
     assert len(mine) == len(theirs) == 1
     second.close()
-    deadline = time.monotonic() + 30
-    while theirs & folders(app):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not theirs & folders(app))
     assert mine <= folders(app)  # the first tab keeps what it has
     attest(page)
     page.locator("#create").click()
@@ -75,7 +73,4 @@ def test_a_tab_closed_while_its_video_is_made_stops_the_work(
     expect(page.locator("#stage")).to_contain_text(texts.STAGE["rendering"], timeout=FIRST_VIDEO)
     mine = folders(app) - before
     page.close()
-    deadline = time.monotonic() + 30
-    while mine & folders(app) or app.log.read_text().count("reason=cancelled") == stopped:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not mine & folders(app) and app.log.read_text().count("reason=cancelled") > stopped)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from playwright.sync_api import Page, expect
 
 from demo import samples, texts
 from safety.notice import STATEMENT
-from tests.e2e.serving import App
+from tests.e2e.serving import HANG, App
 
-FIRST_VIDEO = 60_000  # milliseconds; the models may still be loading
+FIRST_VIDEO = HANG * 1000  # milliseconds; the models may still be loading
 PLAYS = """async selector => {
   const video = document.querySelector(selector); video.muted = true; await video.play().catch(() => {});
   const before = video.currentTime; await new Promise(done => setTimeout(done, 600));
@@ -52,7 +51,8 @@ def assert_plays(page: Page, selector: str = "#result video") -> None:
 
 
 def test_page_is_served_within_twelve_seconds_of_an_idle_machine(app: App) -> None:
-    assert app.started < 30  # the promise is 12 s with nothing else running; a busy machine gets some grace
+    # The promise is 12 s with nothing else running. CPU seconds do not count what others do; slow cores get some grace.
+    assert app.started < 30
 
 
 def test_photo_and_speech_become_a_sealed_video_that_verifies(
@@ -125,7 +125,7 @@ def test_stop_ends_the_work_and_leaves_nothing(page: Page, app: App, hopper_jpeg
     page.locator("#create").click()
     expect(page.locator("#stage")).to_contain_text(texts.STAGE["rendering"], timeout=FIRST_VIDEO)
     page.locator("#stop").click()
-    expect(page.locator("#notice")).to_contain_text("Stopped", timeout=10_000)
+    expect(page.locator("#notice")).to_contain_text("Stopped")
     expect(page.locator("#create")).to_be_enabled()
     assert app.videos() <= before
 
@@ -142,7 +142,7 @@ def test_files_that_are_no_photo_get_their_named_errors(page: Page, app: App, tm
         page.locator("#photo input[type=file]").set_input_files(file)
         expect(page.locator("#photo-notice [role=alert]")).to_contain_text(words)
         expect(page.locator("#photo input[type=file]")).to_have_count(1)  # ready for another try
-    assert httpx.get(app.url).status_code == 200
+    assert httpx.get(app.url, timeout=HANG).status_code == 200
 
 
 def test_speech_that_cannot_be_used_gets_a_named_error(page: Page, tmp_path: Path) -> None:
@@ -176,14 +176,15 @@ def test_something_that_is_no_video_gets_a_named_error_on_verify(page: Page, tmp
     assert page.locator("#report img").count() == 0
 
 
-def test_several_faces_offer_a_choice(page: Page, hopper_jpeg: Path, tmp_path: Path) -> None:
+def test_several_faces_offer_a_choice(page: Page, app: App, hopper_jpeg: Path, tmp_path: Path) -> None:
     hopper = np.asarray(Image.open(hopper_jpeg).convert("RGB"))[:512]
     both = tmp_path / "both.png"
     Image.fromarray(np.hstack([skimage.data.astronaut(), hopper])).save(both)
-    start = time.monotonic()
+    app.wait_until_warm()
+    start = app.spent()
     page.locator("#photo input[type=file]").set_input_files(both)
     page.locator("#photo-card img").wait_for()
-    assert time.monotonic() - start < 10
+    assert app.spent() - start < 10
     first = page.locator("#photo-card img").get_attribute("src")
     expect(page.locator("#faces input")).to_have_count(2)
     page.locator("#faces input").nth(1).check()
@@ -201,19 +202,19 @@ def test_the_microphone_records_speech(page: Page) -> None:
     expect(page.locator("#speech-notice")).to_contain_text("seconds of sound")
 
 
-def test_a_sample_plays_within_a_second_and_loads_into_create(page: Page) -> None:
+def test_a_sample_plays_within_a_second_and_loads_into_create(page: Page, app: App) -> None:
     assert len(samples.ready()) >= 2, "make the prepared clips with: python -m demo.samples"
     name = samples.ready()[0].name
-    page.wait_for_timeout(500)
-    start = time.monotonic()
+    app.wait_until_warm()
+    start = app.spent()
     page.locator(f"#sample-{name}").click()
     page.wait_for_function(
         "() => { const v = document.querySelector('#result video'); return v && v.videoWidth && v.currentTime > 0 }",
         polling=30,
     )
-    elapsed = time.monotonic() - start
+    spent = app.spent() - start
     assert_plays(page)
-    assert elapsed < 6, elapsed  # the promise is one second with nothing else running
+    assert spent < 3, spent  # CPU seconds: nothing is made. The promise is one second with nothing else running
     page.locator("#use-sample").click()
     page.locator("#photo-card img").wait_for()
     expect(page.locator("#speech-notice")).to_contain_text("seconds of sound")
@@ -226,16 +227,17 @@ def test_nobody_gets_another_visitors_files(
     open_page: Callable[..., Page], app: App, hopper_jpeg: Path, speech: Path
 ) -> None:
     mine, other = open_page(), open_page()
+    before = set(app.visitor_root.glob("v-*"))
     add_inputs(mine, hopper_jpeg, speech)
-    folders = [path for path in app.visitor_root.iterdir() if path.is_dir() and path.name.startswith("v-")]
+    folders = set(app.visitor_root.glob("v-*")) - before  # those of earlier tests may be going
     assert folders and all(folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
     other.locator("#create").click()  # the other visitor has no photo, though somebody has
     expect(other.locator("#notice")).to_contain_text(texts.MISSING_PHOTO)
     for path in (app.visitor_root, *folders):  # folders do not list, so their names cannot be learnt
-        assert httpx.get(f"{app.url}gradio_api/file={path}").status_code == 403
+        assert httpx.get(f"{app.url}gradio_api/file={path}", timeout=HANG).status_code == 403
     for path in ("/etc/passwd", "app.py", "demo/cli.py", str(app.temp.parent / "home" / "keys" / "mark.key")):
-        assert httpx.get(f"{app.url}gradio_api/file={path}").status_code == 403
-    assert httpx.get(f"{app.url}gradio_api/file=http://example.org/").status_code == 403
+        assert httpx.get(f"{app.url}gradio_api/file={path}", timeout=HANG).status_code == 403
+    assert httpx.get(f"{app.url}gradio_api/file=http://example.org/", timeout=HANG).status_code == 403
 
 
 def test_a_dark_phone_needs_no_sideways_scroll(open_page: Callable[..., Page]) -> None:

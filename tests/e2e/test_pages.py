@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from demo import texts
 from demo.doorman import MAX_UPLOAD
-from tests.e2e.serving import App
+from tests.e2e.serving import HANG, App
 from tests.e2e.test_browser import FIRST_VIDEO, add_inputs, assert_plays, attest
 
 TABS = ("CREATE_TAB", "LIVE_TAB", "VERIFY_TAB", "DETECT_TAB", "ABOUT_TAB")
@@ -200,6 +200,6 @@ def test_every_tab_is_accessible_and_fits_a_phone(open_page: Callable[..., Page]
 
 
 def test_health_and_documents_are_served(app: App) -> None:
-    assert httpx.get(f"{app.url}healthz").status_code in (200, 503)
-    assert "Candor" in httpx.get(f"{app.url}documents/model-card").text
-    assert httpx.get(f"{app.url}documents/..%2fapp.py").status_code in (403, 404)
+    assert httpx.get(f"{app.url}healthz", timeout=HANG).status_code in (200, 503)
+    assert "Candor" in httpx.get(f"{app.url}documents/model-card", timeout=HANG).text
+    assert httpx.get(f"{app.url}documents/..%2fapp.py", timeout=HANG).status_code in (403, 404)

@@ -14,7 +14,7 @@ from safety.consent import withdrawn_at
 from safety.manifest import WATERMARK_ALGORITHM
 from safety.manifest_box import manifest_store
 from safety.receipt import make_receipt
-from tests.e2e.serving import App
+from tests.e2e.serving import HANG, App
 from tests.safety.helpers import moving, picture_file, remux, tone
 from vasa_core.types import Photo
 
@@ -37,7 +37,7 @@ def made(house: Vault, tmp_path_factory: pytest.TempPathFactory) -> tuple[Consen
 
 @pytest.fixture(scope="module")
 def http(app: App) -> httpx.Client:
-    return httpx.Client(base_url=app.url.rstrip("/") + PREFIX, timeout=60)
+    return httpx.Client(base_url=app.url.rstrip("/") + PREFIX, timeout=HANG)
 
 
 def test_from_a_stripped_copy_to_its_manifest(

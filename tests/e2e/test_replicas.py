@@ -19,7 +19,8 @@ from demo.session import remove_abandoned
 from safety import Attestation, Vault, attest, issue_token
 from safety.errors import ConsentError
 from safety.tokens import redeem
-from tests.e2e.serving import App, running_app
+from tests.e2e.conftest import PATIENCE
+from tests.e2e.serving import HANG, App, running_app, wait_until
 from tests.safety.postgres import find_programs, running
 from vasa_core.audio import load_speech
 from vasa_core.photo import load_photo
@@ -82,7 +83,7 @@ def clients(replicas: list[App]) -> list[httpx.Client]:
 
 def _client(app: App, token: str = TOKEN, **options: Any) -> httpx.Client:
     headers = {"authorization": f"Bearer {token}"} | options
-    return httpx.Client(base_url=f"{app.url}v1/", timeout=60, headers=headers)
+    return httpx.Client(base_url=f"{app.url}v1/", timeout=HANG, headers=headers)
 
 
 def order(client: httpx.Client, photo: Path, speech: Path, **changes: Any) -> httpx.Response:
@@ -93,10 +94,13 @@ def order(client: httpx.Client, photo: Path, speech: Path, **changes: Any) -> ht
 
 
 def wait_for(client: httpx.Client, name: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 120
-    while (state := client.get(f"videos/{name}").json())["state"] == "working":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    state: dict[str, Any] = {}
+
+    def done() -> bool:
+        state.update(client.get(f"videos/{name}").json())
+        return state["state"] != "working"
+
+    wait_until(done, 0.2)
     return state
 
 
@@ -120,7 +124,7 @@ def test_what_one_makes_the_other_gives_out_verifies_and_withdraws(
     assert report["verdict"] == "sealed" and report["consent"]["state"] == "valid", report
     receipt = two.get(f"videos/{made}/receipt").json()
     body = {"record_id": report["consent"]["record_id"], "code": receipt["withdrawal_code"]}
-    assert httpx.post(f"{replicas[1].url}provenance/withdrawals", json=body).json()["withdrawn"] is True
+    assert httpx.post(f"{replicas[1].url}provenance/withdrawals", json=body, timeout=HANG).json()["withdrawn"] is True
     assert one.post("verify", content=video.content).json()["consent"]["state"] == "withdrawn"
     examined = one.post("detect", content=video.content)
     assert examined.status_code == 200 and "verdict" in examined.json()
@@ -148,7 +152,7 @@ def test_a_token_is_good_once_in_all_replicas_together(house: list[Vault], hoppe
     start, won, refused = threading.Barrier(2), [], []
 
     def use(vault: Vault) -> None:
-        start.wait(10)
+        start.wait(HANG)
         try:
             won.append(redeem(vault, token, photo, sound))
         except ConsentError as error:
@@ -193,16 +197,16 @@ def test_bad_files_get_their_sentence_in_the_callers_language(
 
 
 def test_without_the_token_nothing_opens(replicas: list[App], clients: list[httpx.Client], app: App) -> None:
-    for client in (_client(replicas[0], "guess"), httpx.Client(base_url=f"{replicas[0].url}v1/")):
+    for client in (_client(replicas[0], "guess"), httpx.Client(base_url=f"{replicas[0].url}v1/", timeout=HANG)):
         assert client.post("phrases", json={}).status_code == 401
         assert client.post("verify", content=b"x").status_code == 401
         assert client.get("videos/" + "a" * 32).status_code == 401
     assert clients[0].get("videos/" + "a" * 32).status_code == 404
     assert clients[0].get("videos/..%2f..%2fetc").status_code in (403, 404)
-    described = httpx.get(f"{replicas[0].url}v1/openapi.json").json()
+    described = httpx.get(f"{replicas[0].url}v1/openapi.json", timeout=HANG).json()
     assert {"/videos", "/verify", "/detect", "/phrases"} <= set(described["paths"])
     for path in ("openapi.json", "videos/x"):  # an installation without a token has no such doors
-        assert httpx.get(f"{app.url}v1/{path}").status_code == 403
+        assert httpx.get(f"{app.url}v1/{path}", timeout=HANG).status_code == 403
 
 
 def test_work_can_be_stopped_from_the_other_replica(
@@ -212,10 +216,7 @@ def test_work_can_be_stopped_from_the_other_replica(
     assert clients[1].get(f"videos/{name}/video").status_code == 409
     assert clients[1].delete(f"videos/{name}").status_code == 204
     folder = Path(_environment(replicas[0])["CANDOR_MEDIA"]) / name
-    deadline = time.monotonic() + 60
-    while folder.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not folder.exists())
     assert clients[0].get(f"videos/{name}").status_code == 404
 
 
@@ -224,6 +225,7 @@ def test_a_page_without_room_says_so_in_the_visitors_language(
 ) -> None:
     context = browser.new_context(locale="fr-FR")
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(replicas[1].url)
     page.locator("#speech input[type=file]").set_input_files(long_speech)
     expect(page.locator(".toast-wrap").first).to_contain_text("Il n’y a plus de place")
@@ -241,7 +243,7 @@ def test_a_killed_process_leaves_its_work_to_be_asked_again(
     """The last test of this file: the first replica does not come back."""
     name = order(clients[0], hopper_jpeg, long_speech).json()["id"]
     replicas[0].process.kill()
-    replicas[0].process.wait(10)
+    replicas[0].process.wait(HANG)
     folder = Path(_environment(replicas[1])["CANDOR_MEDIA"]) / name
     assert clients[1].get(f"videos/{name}").json()["state"] == "working" and not list(folder.glob("*.mp4"))
     os.utime(folder / "state.json", (0, time.time() - 90))  # a minute and a half of silence
