@@ -12,7 +12,7 @@ import gradio as gr
 from demo import cards, consent_step, look, samples, texts
 from demo.errors import Busy, Missing
 from demo.guard import address, explain
-from demo.inputs import QUIET, READS, Inputs
+from demo.inputs import QUIET, READS, SHOW, Inputs
 from demo.job import Job
 from demo.line import LONGEST
 from demo.progress import Pace
@@ -27,9 +27,7 @@ FOLLOW = """() => { const stage = document.querySelector("#stage");
   window.follow = false;
   const {top, bottom} = stage.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) stage.scrollIntoView({behavior: "smooth"}) }"""
-SHOW = """() => { const place = document.querySelector("%s");
-  if (innerWidth <= 720 && place) place.scrollIntoView({behavior: "smooth", block: "%s"}) }"""
-SHOW_RESULT = SHOW % ("#result", "start")
+SHOW_RESULT = SHOW % "#result"
 # The samples behind the button for newcomers: the drawn character, so nobody's consent is missing, in their language.
 EXAMPLE = {"en": "happy", "fr": "gaze"}
 # After an example's answers have been filled in, one field is left: who answers for it.

@@ -14,7 +14,7 @@ import gradio as gr
 
 from demo import cards, texts
 from demo.guard import address, explain, outcome
-from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
+from demo.inputs import QUIET, READS, SHOW, UPLOAD_MEGABYTES
 from demo.session import Visitors
 from demo.specimens import Specimens, draw
 from demo.studio import Studio
@@ -47,8 +47,10 @@ class Detect:
                 self.report = gr.HTML(self._empty(), elem_id="detect-report")
         outputs = [self.report, self.save]
         self.file.upload(self.watch, self.file, outputs, **READS)
+        self.file.upload(None, js=SHOW % "#detect-report")
         self.file.clear(self.clear, None, outputs, **QUIET)
         for kind, button in buttons:
+            button.click(None, js=SHOW % "#detect-report")
             button.click(self._picker(kind), None, [self.file, *outputs], **READS)
 
     def watch(self, path: str | None, request: gr.Request) -> Iterator[tuple[str, gr.DownloadButton]]:

@@ -20,6 +20,9 @@ SILENCE = 1e-3  # peak amplitude below which a recording counts as silent
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 # Files are read one or two at a time (`Studio.reading`); the others wait in the queue, not in the page's threads.
 READS: dict[str, Any] = QUIET | {"concurrency_id": "reads", "concurrency_limit": READERS}
+# On a phone the answer is below what was pressed: go there. Filled in: its selector.
+SHOW = """() => { const place = document.querySelector("%s");
+  if (innerWidth <= 720 && place) place.scrollIntoView({behavior: "smooth", block: "start"}) }"""
 
 
 def untouched(field: gr.Image) -> gr.Image:

@@ -20,7 +20,11 @@ from demo.specimens import Specimens
 from demo.studio import Studio
 from demo.verify import Verify
 
-SHOW_TAB = """() => { scrollTo({top: 0}); return {__type__: "update", selected: "%s"} }"""
+# At its top; on a phone where the answer will be.
+SHOW_TAB = """() => { scrollTo({top: 0});
+  if (innerWidth <= 720) setTimeout(() => document.querySelector("%s")?.scrollIntoView({behavior: "smooth"}), 300);
+  return {__type__: "update", selected: "%s"} }"""
+ANSWERS = {"verify": "#report", "detect": "#detect-report"}
 
 
 def own_authority() -> bool:
@@ -67,7 +71,7 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
     tab.select(live.photo.refresh, None, live.photo.widgets, **READS)
     examined = [detect.file, detect.report, detect.save]
     for button, goal in ((create.result.send, "verify"), (create.result.detect, "detect"), (verify.onward, "detect")):
-        button.click(None, None, tabs, js=SHOW_TAB % goal, **QUIET)  # at once; the answer follows
+        button.click(None, None, tabs, js=SHOW_TAB % (ANSWERS[goal], goal), **QUIET)  # at once; the answer follows
     create.result.send.click(send, None, [verify.file, verify.report], **READS)
     create.result.detect.click(send_to_detect, None, examined, **READS)
     verify.onward.click(examine, verify.file, examined, **READS)

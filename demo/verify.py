@@ -11,7 +11,7 @@ import gradio as gr
 from demo import cards, texts
 from demo.cards import Row
 from demo.guard import address, explain, outcome
-from demo.inputs import QUIET, READS, UPLOAD_MEGABYTES
+from demo.inputs import QUIET, READS, SHOW, UPLOAD_MEGABYTES
 from demo.samples.recognise import Recognised, recognise
 from demo.session import Visitors
 from demo.specimens import Specimens, draw
@@ -42,9 +42,11 @@ class Verify:
                 self.report = gr.HTML(self._empty(), elem_id="report")
                 self.onward = gr.Button(texts.VERIFY_ONWARD, size="sm", visible=False, elem_id="verify-detect")
         self.file.upload(self.watch, self.file, self.report, **READS)
+        self.file.upload(None, js=SHOW % "#report")
         self.file.change(None, self.file, self.onward, js=WHILE_THERE, **QUIET)
         self.file.clear(self._empty, None, self.report, **QUIET)
         for kind, button in buttons:
+            button.click(None, js=SHOW % "#report")
             button.click(self._picker(kind), None, [self.file, self.report], **READS)
 
     def watch(self, path: str | None, request: gr.Request) -> Iterator[str]:

@@ -77,7 +77,9 @@ def document(report: Report, language: str = "en") -> str:
 def fragment(report: Report, language: str = "en", video: str = "") -> str:
     """The report for a page. video: address of the file, for jumping to moments; the page serves it."""
     player = (
-        f'<section><video controls muted preload="metadata" src="{escape(video)}"></video></section>' if video else ""
+        f'<section><video controls muted preload="metadata" src="{escape(video)}#t=0.01"></video></section>'
+        if video
+        else ""
     )
     return f'<style>{STYLE}</style><div class="dr">{_sections(report, language, player)}</div>'
 
