@@ -38,7 +38,7 @@ FALSE_ALARMS = 0.01  # share of real takes that may be called generated
 # Bias, and how much each branch's log-odds count. Fixed: forty people of four groups of sources are too few to learn
 # how far a branch is to be trusted on people of a fifth (docs/detection.md).
 FUSION = [0.0, 0.3, 1.0, 0.1, 0.1]
-STRANGE = 0.01  # share of takes whose face may be called unlike anything seen
+STRANGE = 0.002  # share of takes whose face may be called unlike anything seen
 UNFILMED = 0.1  # share of real takes that may be too unlike the others to be called authentic looking
 STILL = 0.01  # share of real and generated takes that may be taken for filmed photos
 MISSES = 0.02  # share of this generator's takes that may be called authentic looking
