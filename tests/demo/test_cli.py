@@ -50,7 +50,7 @@ REPORT = {
 def demo(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
     """`python -m demo ...` in a process of its own."""
     command = [sys.executable, "-m", "demo", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture
@@ -115,9 +115,10 @@ def test_generate_and_verify_speak_clean_json(desk: Desk, tmp_path: Path, capfd:
 
 
 def test_help_is_quick_and_names_every_command() -> None:
-    start = time.monotonic()
-    shown = demo("--help")
-    assert shown.returncode == 0 and time.monotonic() - start < 2
+    shown = demo("--help", env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"})
+    loaded = {line.rsplit("|", 1)[1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
+    assert shown.returncode == 0 and "demo.cli" in loaded
+    assert not loaded & {"numpy", "torch", "gradio", "cv2", "mediapipe", "av", "c2pa"}  # what takes seconds
     assert all(command in shown.stdout for command in ("consent", "generate", "verify", "revoke", "serve"))
 
 
@@ -336,7 +337,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(desk: Desk, tmp_path: Path) -> None
     process = start_generating(desk, tmp_path, folder / "out.mp4")
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130 and out == "" and err == "demo: Stopped. Nothing was written.\n"
     assert list(folder.iterdir()) == []
 

@@ -64,7 +64,7 @@ def test_a_visitor_who_leaves_stops_the_work_and_leaves_nothing(studio: Studio, 
     while (step := job.news(0.01)) is None or step.stage == "photo":
         assert worker.is_alive()
     visitors.leave("one")
-    worker.join(30)
+    worker.join(300)
     assert job.made is None and isinstance(job.error, Exception) and not visitor.folder.exists()
 
 

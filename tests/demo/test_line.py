@@ -12,7 +12,7 @@ from demo.line import Line
 from vasa_core.errors import Cancelled
 
 
-def wait_until(condition, seconds: float = 5.0) -> None:
+def wait_until(condition, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
@@ -38,7 +38,7 @@ def test_one_at_a_time_and_first_come_first_served() -> None:
             workers[-1].start()
             wait_until(lambda number=number: seen[number] == [number + 1])
     for worker in workers:
-        worker.join(5)
+        worker.join(120)
     assert order == [0, 1, 2, 3] and max(most) == 1
     assert seen[3] == [4, 3, 2, 1]  # told of every step forward
 
@@ -80,7 +80,7 @@ def test_who_leaves_the_line_gives_the_place_up() -> None:
         worker = threading.Thread(target=wait)
         worker.start()
         gone.set()
-        worker.join(5)
+        worker.join(120)
     assert fate == ["left"]
     with line.turn():  # nobody is in the way
         pass

@@ -21,6 +21,7 @@ from demo.doorman import Doorman, House
 from demo.errors import Busy, Missing
 from demo.live.desk import LiveDesk, Place
 from demo.live.session import Picture
+from demo.live.socket import AHEAD
 from demo.routes import routes
 from demo.session import Visitors
 from demo.studio import Studio
@@ -58,7 +59,7 @@ def begin(live: LiveDesk, desk: Desk, owner: str = "me") -> Place:
     return live.open(owner, desk.photo, "me.jpg", None, ATTESTATION, "en")
 
 
-def wait_for(truth: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait_for(truth: Callable[[], bool], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not truth():
         assert time.monotonic() < deadline
@@ -235,17 +236,17 @@ def test_the_end_is_told_in_the_language_of_the_page(
 def test_sound_that_comes_faster_than_anybody_speaks_ends_the_connection(
     client: TestClient, live: LiveDesk, desk: Desk
 ) -> None:
-    place = begin(live, desk)
+    place, began = begin(live, desk), time.monotonic()
     with client.websocket_connect(f"/live?ticket={place.ticket}", headers=OWN) as socket:
         socket.receive_text()
-        for _ in range(3):
+        for _ in range(12):  # a slow machine may let two seconds pass meanwhile
             socket.send_bytes(bytes(2 * SAMPLE_RATE - 2))
         with pytest.raises(WebSocketDisconnect):
             while True:
                 socket.receive()
                 if not place.session.running or place.show is None:
                     raise WebSocketDisconnect
-    assert place.session.heard <= 3 * SAMPLE_RATE
+    assert place.session.heard <= (time.monotonic() - began) * SAMPLE_RATE + AHEAD
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ def test_many_threads_may_ask_for_a_place(live: LiveDesk, desk: Desk) -> None:
     for person in people:
         person.start()
     for person in people:
-        person.join(60)
+        person.join(300)
     assert len(won) == 1
 
 

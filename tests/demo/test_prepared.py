@@ -32,7 +32,7 @@ def test_a_photo_is_prepared_once_and_forgotten_with_its_owner(core: TalkingFace
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(got) == 3 and got[0] is got[1] is got[2]
     portraits.forget(tmp_path)
     path.unlink()

@@ -51,7 +51,7 @@ def test_two_visitors_at_once_get_their_own_videos(studio: Studio, desk: Desk, t
     for person in people:
         person.start()
     for person in people:
-        person.join(120)
+        person.join(300)
     assert made.keys() == {"one", "two"}
     one, two = made["one"].sealed, made["two"].sealed
     assert one.watermark_id != two.watermark_id and one.record_id != two.record_id
@@ -115,14 +115,17 @@ def test_what_is_no_media_cannot_be_audited(studio: Studio, tmp_path: Path) -> N
 
 
 def test_few_files_are_read_at_once(studio: Studio, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside, most, lock = 0, 0, threading.Lock()
+    inside, most, lock, full = 0, 0, threading.Lock(), threading.Event()
 
     def slow(path: object, name: object) -> None:
         nonlocal inside, most
         with lock:
             inside += 1
             most = max(most, inside)
-        time.sleep(0.05)
+            if inside == READERS:
+                full.set()
+        full.wait(300)  # however late the second one comes
+        time.sleep(0.05)  # one too many would come in now
         with lock:
             inside -= 1
 
@@ -131,7 +134,7 @@ def test_few_files_are_read_at_once(studio: Studio, desk: Desk, monkeypatch: pyt
     for person in people:
         person.start()
     for person in people:
-        person.join(10)
+        person.join(300)
     assert most == READERS
 
 

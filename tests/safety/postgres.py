@@ -27,7 +27,7 @@ class Server:
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
         data, log = str(self.folder / "data"), str(self.folder / "log")
-        self._run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "60", "start")
+        self._run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "300", "start")
 
     def stop(self) -> None:
         """As a crash looks to the clients: no waiting for them."""
@@ -69,7 +69,7 @@ def running(programs: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 120
             while (folder / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
                 try:
                     server.stop()

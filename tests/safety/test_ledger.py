@@ -97,7 +97,7 @@ def test_a_failed_transaction_leaves_no_entry(vault: Vault) -> None:
 def test_four_processes_append_at_once(tmp_path: Path) -> None:
     """They also create keys and ledger at once, so this holds the first start together as well."""
     writers = [start_writer(tmp_path / "vault", 12, f"writer {i}") for i in range(4)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0, 0]
+    assert [writer.wait(timeout=300) for writer in writers] == [0, 0, 0, 0]
     for writer in writers:
         assert writer.stdout is not None
         writer.stdout.close()
@@ -128,7 +128,7 @@ def test_the_ledger_reopens_whole_after_kill(tmp_path: Path) -> None:
     assert writer.stdout is not None
     acknowledged = [int(writer.stdout.readline()) for _ in range(10)]
     writer.send_signal(signal.SIGKILL)
-    writer.wait(timeout=10)
+    writer.wait(timeout=300)
     writer.stdout.close()
     with Vault.open(tmp_path / "vault", environment={}) as vault:
         assert vault.ledger.verify() >= len(acknowledged)

@@ -88,7 +88,7 @@ def test_processes_and_threads_write_at_once(server: Server, address: str, tmp_p
     """They also make keys and tables at once."""
     command = [sys.executable, "-c", WRITER, str(tmp_path / "vault"), address, "15"]
     writers = [subprocess.Popen([*command, f"writer {i}"], cwd=ROOT, stderr=subprocess.DEVNULL) for i in range(3)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=300) for writer in writers] == [0, 0, 0]
     with Vault.open(tmp_path / "vault", environment={"CANDOR_DATABASE_URL": address}) as vault:
 
         def append(name: str) -> None:

@@ -273,9 +273,9 @@ def test_hostile_strings_come_back_short_and_whole_reports_stay_small(
         ],
     }
     (tmp_path / "hostile.mp4").write_bytes(hostile(vault, stripped, definition))
-    started = time.monotonic()
+    started = time.process_time()
     report = audit(vault, tmp_path / "hostile.mp4")
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30
     text = json.dumps(report.to_dict())
     assert len(text) < 30_000
     assert report.watermark.id == video.watermark_id

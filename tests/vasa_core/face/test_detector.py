@@ -237,6 +237,6 @@ def test_starting_is_lazy_and_silent() -> None:
         "assert len(detector.find(skimage.data.astronaut())) == 1\n"
         "assert detector.matte(skimage.data.astronaut()).max() > 0.9\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "a word of ours\n" and done.stdout == ""
