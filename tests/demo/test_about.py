@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 import pytest
 
-from demo import about, texts
+from demo import about, samples, texts
 from detection.model import Model
 
 
@@ -18,6 +21,17 @@ def test_error_rates_are_those_of_the_shipped_detector(language: str) -> None:
     for kind in ("real", "generated"):
         percent = f"{figures[f'{kind}_called_generated']:.1%}"
         assert (percent if language == "en" else percent.replace(".", ",").replace("%", "\u202f%")) in shown
+
+
+def test_its_pictures_are_among_the_files_that_are_served() -> None:
+    served = {str(path) for path in samples.media()}
+    shown = [unquote(path) for path in re.findall(r'src="gradio_api/file=([^"]+)"', about.page())]
+    assert len(shown) == len(texts.ABOUT_PICTURES) and set(shown) <= served
+
+
+def test_documents_exist_and_are_named() -> None:
+    assert all(path.exists() for path in about.DOCUMENTS.values())
+    assert about.DOCUMENTS.keys() == texts.en.DOCUMENTS.keys()
 
 
 def test_without_figures_there_is_no_table(monkeypatch: pytest.MonkeyPatch) -> None:

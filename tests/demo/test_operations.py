@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,21 @@ from demo.metrics import TOKEN
 from demo.routes import routes
 from demo.session import Visitors
 from demo.studio import Studio
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_container_is_built_from_what_is_here() -> None:
+    lines = [line.split() for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines()]
+    copied = [word for line in lines if line[:1] == ["COPY"] for word in line[1:-1] if not word.startswith("--")]
+    assert {"packages.txt", "requirements.txt", "."} <= set(copied)
+    assert all((ROOT / name).exists() for name in copied)
+    assert json.loads(" ".join(next(line[1:] for line in lines if line[:1] == ["CMD"]))) == ["python", "app.py"]
+    left_out = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert not {"app.py", "demo", "detection", "safety", "vasa_core", "docs"} & set(left_out)
+    packages = (ROOT / "packages.txt").read_text("utf-8").split()
+    assert "ffmpeg" in packages and all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name) for name in packages)
 
 
 class Clock:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from safetensors.numpy import load_file
 
 from demo import texts
 from demo.doorman import MAX_UPLOAD
@@ -99,6 +100,9 @@ def test_a_preview_follows_the_gaze_pad_and_a_second_take_stands_beside_the_firs
     attest(page)
     page.locator("#create").click()
     page.locator("#download-motion").wait_for(timeout=FIRST_VIDEO)
+    with page.expect_download() as motion:
+        page.locator("#download-motion").click()
+    assert len(load_file(motion.value.path())["pose"]) >= 25  # latents, 25 a second
     page.locator("#again").click()
     page.locator("#earlier video").wait_for(timeout=FIRST_VIDEO)
     assert_plays(page)

@@ -23,7 +23,7 @@ from safety.attestation import Attestation
 from safety.audit import AuditReport, _open
 from safety.authority import _authority, _name, _usage, generated_authority
 from safety.declaration import Declaration
-from safety.errors import SigningFailed, UnreadableVideo
+from safety.errors import SelfCheckFailed, SigningFailed, UnreadableVideo
 from safety.keys import private_pem
 from safety.manifest import ManifestSigner
 from safety.vault import utc_now
@@ -102,7 +102,7 @@ def soon_over(make: Callable[[float], Made], least: float = 3) -> tuple[Made, fl
     while True:
         try:
             return make(least), least
-        except SigningFailed:
+        except (SigningFailed, SelfCheckFailed):
             if least > 100:
                 raise
             least *= 3

@@ -201,7 +201,9 @@ def test_marking_is_fast_enough_for_real_time(plain: Frames) -> None:
     write = VideoMark(KEY).writer(MARK_ID, 512, 512)
     frames = [frame.copy() for frame in plain]
     write(frames[0])
-    started = time.thread_time()
+    took = []
     for frame in frames:
+        started = time.thread_time()
         write(frame)
-    assert (time.thread_time() - started) / len(frames) < 0.010
+        took.append(time.thread_time() - started)
+    assert np.median(took) < 0.010
