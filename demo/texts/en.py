@@ -213,6 +213,13 @@ ABOUT_WAY = [
     ("Marks", "two invisible watermarks and a visible sign in every frame"),
     ("Seal", "a signed C2PA manifest; the file is read back before you get it"),
 ]
+ABOUT_PICTURES = {  # file of the samples -> what it shows
+    "grace_hopper.jpg": "A photograph …",
+    "english.jpg": "… speaks",
+    "rosalind.jpg": "A drawn face …",
+    "happy.jpg": "… is happy",
+    "gaze.jpg": "… looks aside",
+}
 ABOUT = [
     (
         "What it learned from",
@@ -271,8 +278,10 @@ DOCUMENTS = {
     "model-card": "Model card",
     "safety": "How consent, watermark and manifest work",
     "threat-model": "Threat model",
+    "app": "The app, its settings and limits",
     "live": "Live mode",
     "detection": "The detector and its error rates",
+    "api": "Over HTTP, for programs",
     "security": "Report a weakness or a misuse",
     "licence": "Licence (Apache-2.0)",
     "samples": "Where the samples come from",

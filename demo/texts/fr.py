@@ -202,6 +202,13 @@ ABOUT_WAY = [
     ("Marques", "deux filigranes invisibles et un signe visible dans chaque image"),
     ("Sceau", "un manifeste C2PA signé ; le fichier est relu avant de vous parvenir"),
 ]
+ABOUT_PICTURES = {  # fichier des exemples -> ce qu’il montre
+    "grace_hopper.jpg": "Une photographie…",
+    "english.jpg": "… parle",
+    "rosalind.jpg": "Un visage dessiné…",
+    "happy.jpg": "… est joyeux",
+    "gaze.jpg": "… regarde de côté",
+}
 ABOUT = [
     (
         "De quoi il a appris",
@@ -264,8 +271,10 @@ DOCUMENTS = {
     "model-card": "Fiche du modèle (en anglais)",
     "safety": "Comment marchent consentement, filigrane et manifeste (en anglais)",
     "threat-model": "Modèle de menaces (en anglais)",
+    "app": "L’application, ses réglages et ses limites (en anglais)",
     "live": "Le direct (en anglais)",
     "detection": "Le détecteur et ses taux d’erreur (en anglais)",
+    "api": "Par HTTP, pour les programmes (en anglais)",
     "security": "Signaler une faiblesse ou un abus (en anglais)",
     "licence": "Licence (Apache-2.0)",
     "samples": "D’où viennent les exemples (en anglais)",

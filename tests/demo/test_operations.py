@@ -25,7 +25,6 @@ from demo.routes import routes
 from demo.session import Visitors
 from demo.studio import Studio
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
