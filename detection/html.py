@@ -260,7 +260,8 @@ def _unread(report: Report, language: str) -> str:
     if report.read.get("cuts"):
         cuts = (words.number(cut, language) for cut in report.read["cuts"][:12])
         lines.append(t["cuts"].format(times="; ".join(f"{cut:.1f}" for cut in cuts)))
-    skipped = [f for f in report.faces if f.status != "scored"]
+    # A single face has said it in its own section.
+    skipped = [f for f in report.faces if f.status != "scored"] if len(report.faces) > 1 else []
     for face in skipped:
         name = t["face"].format(number=face.number) + words.COLON[language]
         lines += [f"{name} {words.reason(r, language)}" for r in face.reasons]

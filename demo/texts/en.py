@@ -16,7 +16,7 @@ TOASTS = {  # what the web framework has to say; {files} is filled in by the pag
     "lost": "The server cannot be reached. This page tries again by itself and opens anew once it can.",
     "broken": "The connection broke before everything had arrived. Check it and try again.",
     "busy": "Too many people are here at the moment. Please try again in a few minutes.",
-    "titles": {"Error": "Error", "Warning": "Note", "Info": "Note"},
+    "titles": {"Error": "Error", "Warning": "Note", "Info": "Note", "Connection Lost": "Connection lost"},
 }
 WARNING = "Development authority: videos made here read “unknown signer” everywhere else."
 DEVELOPMENT = (

@@ -16,7 +16,7 @@ TOASTS = {  # ce que dit le cadre web ; la page remplit {files}
     "lost": "Le serveur ne répond plus. Cette page réessaie d’elle-même et se rouvrira dès que possible.",
     "broken": "La connexion s’est rompue avant que tout soit arrivé. Vérifiez-la et réessayez.",
     "busy": "Trop de monde en ce moment. Réessayez dans quelques minutes.",
-    "titles": {"Error": "Erreur", "Warning": "Remarque", "Info": "Remarque"},
+    "titles": {"Error": "Erreur", "Warning": "Remarque", "Info": "Remarque", "Connection Lost": "Connexion perdue"},
 }
 WARNING = "Autorité de développement : les vidéos faites ici se lisent « signataire inconnu » partout ailleurs."
 DEVELOPMENT = "Cette installation signe avec sa propre autorité de développement. Ses vidéos sont « de confiance » ici, et « signataire inconnu » ailleurs."
