@@ -251,5 +251,5 @@ def test_a_dark_phone_needs_no_sideways_scroll(open_page: Callable[..., Page]) -
     page.get_by_label(texts.BASIS["written-consent"]).check()
     for tab in (texts.CREATE_TAB, texts.VERIFY_TAB):
         page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(200)
+        page.get_by_role("tab", name=tab, selected=True).wait_for()
         assert page.evaluate("() => document.scrollingElement.scrollWidth <= window.innerWidth")

@@ -18,6 +18,8 @@ from demo.doorman import MAX_UPLOAD
 from tests.e2e.serving import HANG, App
 from tests.e2e.test_browser import FIRST_VIDEO, add_inputs, assert_plays, attest
 
+SETTLED = """() => document.getAnimations().every((one) => one.playState !== "running"
+  || one.effect.getTiming().iterations === Infinity)"""
 TABS = ("CREATE_TAB", "LIVE_TAB", "VERIFY_TAB", "DETECT_TAB", "ABOUT_TAB")
 GIVE_LARGE = """(field, bytes) => { const given = new DataTransfer();
   given.items.add(new File([new Uint8Array(bytes)], "grand.jpg", {type: "image/jpeg"}));
@@ -154,7 +156,7 @@ def test_live_shows_pictures_and_its_recording_is_sealed(
     assert page.evaluate(drawn) == 255
     page.locator("#live-emotion").get_by_label(texts.EMOTIONS["happy"]).check()
     page.wait_for_function("() => window.candorLive.session().look?.[0] === 'happy'")
-    page.wait_for_timeout(1000)
+    page.wait_for_function("old => window.candorLive.session().shown > old + 10", arg=_shown(page))
     before = page.evaluate("() => { const s = window.candorLive.session(); s.socket.close(); return s.shown }")  # lost
     expect(page.locator(".live-status")).to_have_text(json.loads(words)["again"])
     page.wait_for_function(
@@ -164,6 +166,11 @@ def test_live_shows_pictures_and_its_recording_is_sealed(
     page.locator("#live-seal").click()
     page.locator("#live-download").wait_for(timeout=FIRST_VIDEO)
     assert_plays(page, "#live-result video")
+
+
+def _shown(page: Page) -> int:
+    shown: int = page.evaluate("() => window.candorLive.session().shown")
+    return shown
 
 
 def test_live_says_what_is_missing(open_page: Callable[..., Page]) -> None:
@@ -197,7 +204,8 @@ def test_every_tab_is_accessible_and_fits_a_phone(open_page: Callable[..., Page]
     with texts.speaking(language):
         for tab in (getattr(texts, name) for name in TABS):
             page.get_by_role("tab", name=tab, exact=True).click()  # none hides in a menu
-            page.wait_for_timeout(300)
+            page.get_by_role("tab", name=tab, exact=True, selected=True).wait_for()
+            page.wait_for_function(SETTLED)
             assert page.evaluate("() => document.scrollingElement.scrollWidth <= window.innerWidth"), tab
             broken[tab] = violations(axe.run(page).response)
     assert not any(broken.values()), broken
