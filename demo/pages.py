@@ -24,6 +24,8 @@ from demo.verify import Verify
 SHOW_TAB = """() => { scrollTo({top: 0});
   if (innerWidth <= 720) setTimeout(() => document.querySelector("%s")?.scrollIntoView({behavior: "smooth"}), 300);
   return {__type__: "update", selected: "%s"} }"""
+SHOW_LIVE = """ticket => { const board = document.querySelector("#live-board");
+  if (ticket && innerWidth <= 720) board?.scrollIntoView({behavior: "smooth"}) }"""
 ANSWERS = {"verify": "#report", "detect": "#detect-report"}
 
 
@@ -41,6 +43,9 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
             create = Create(studio, visitors)
         with gr.Tab(texts.LIVE_TAB, id="live") as tab:
             live = Live(studio, visitors, desk)
+            with live.actions:  # a sealed recording is the visitor's latest video, as one of Create is
+                live_send = gr.Button(texts.SEND, size="sm", min_width=100, elem_id="live-send")
+                live_detect = gr.Button(texts.SEND_DETECT, size="sm", min_width=100, elem_id="live-detect")
         with gr.Tab(texts.VERIFY_TAB, id="verify"):
             verify = Verify(studio, visitors, specimens)
         with gr.Tab(texts.DETECT_TAB, id="detect"):
@@ -68,10 +73,15 @@ def draw(studio: Studio, visitors: Visitors, desk: LiveDesk) -> None:
         visitor = visitors.find(request.session_hash)
         return str(visitor.result) if visitor and visitor.result else None
 
+    live.ticket.change(None, live.ticket, None, js=SHOW_LIVE)
     tab.select(live.photo.refresh, None, live.photo.widgets, **READS)
     examined = [detect.file, detect.report, detect.save]
-    for button, goal in ((create.result.send, "verify"), (create.result.detect, "detect"), (verify.onward, "detect")):
+    to_verify, to_detect = (create.result.send, live_send), (create.result.detect, live_detect)
+    for button in (*to_verify, *to_detect, verify.onward):
+        goal = "verify" if button in to_verify else "detect"
         button.click(None, None, tabs, js=SHOW_TAB % (ANSWERS[goal], goal), **QUIET)  # at once; the answer follows
-    create.result.send.click(send, None, [verify.file, verify.report], **READS)
-    create.result.detect.click(send_to_detect, None, examined, **READS)
+    for button in to_verify:
+        button.click(send, None, [verify.file, verify.report], **READS)
+    for button in to_detect:
+        button.click(send_to_detect, None, examined, **READS)
     verify.onward.click(examine, verify.file, examined, **READS)

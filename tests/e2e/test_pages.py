@@ -166,6 +166,8 @@ def test_live_shows_pictures_and_its_recording_is_sealed(
     page.locator("#live-seal").click()
     page.locator("#live-download").wait_for(timeout=FIRST_VIDEO)
     assert_plays(page, "#live-result video")
+    page.locator("#live-send").click()
+    expect(page.locator("#report h2")).to_contain_text(texts.VERDICT["sealed"], timeout=FIRST_VIDEO)
 
 
 def _shown(page: Page) -> int:
