@@ -19,6 +19,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is importe
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here comes from a hub
 # The networks are small: a second thread spins more than it helps, and takes the core that draws (docs/live.md).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # likewise: frames are spread over the cores, not parts of one
 
 import gradio as gr
 from gradio import http_server, processing_utils
