@@ -130,9 +130,9 @@ def test_the_keyboard_chooses_and_its_place_is_seen(page: Page) -> None:
         field.focus()
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("Tab")
-        assert (
-            field.evaluate("field => field === document.activeElement && getComputedStyle(field).outlineWidth") == "2px"
-        )
+        expect(field).to_be_focused()
+        expect(field).to_have_css("outline-style", "solid")  # not at once while the preview of the last look comes in
+        expect(field).to_have_css("outline-width", "2px")
 
 
 def test_live_shows_pictures_and_its_recording_is_sealed(

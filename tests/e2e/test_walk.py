@@ -48,7 +48,8 @@ def test_a_photo_comes_from_the_camera_the_clipboard_or_a_file(page: Page, hoppe
     page.context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
     page.locator("#photo").get_by_label("Capture from camera").click()
     page.locator("#photo .access-wrap, #photo [title='grant webcam access']").first.click()
-    page.locator("#photo").get_by_label("capture photo").click()
+    page.wait_for_function("() => document.querySelector('#photo video')?.videoWidth > 0", timeout=FIRST_VIDEO)
+    page.locator("#photo").get_by_label("capture photo").click()  # before the camera gives pictures there is none
     expect(page.locator("#photo-notice [role=alert]")).to_contain_text("No human face", timeout=FIRST_VIDEO)
     picture = io.BytesIO()
     Image.open(hopper_jpeg).save(picture, "PNG")
