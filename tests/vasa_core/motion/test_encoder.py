@@ -13,7 +13,7 @@ import torch
 from vasa_core.errors import WeightsError
 from vasa_core.motion import features as module
 from vasa_core.motion.encoder import AHEAD, LOOK_AHEAD, STEM_AHEAD, STEM_BEFORE, SpeechEncoder, config_of
-from vasa_core.motion.features import LIP_UNIT, SPEECH, SpeechFeatures, frames_of, load_encoder
+from vasa_core.motion.features import LIP_UNIT, SPEECH, SpeechFeatures, frames_of, load_encoder, voice
 from vasa_core.motion.incremental import Listener
 from vasa_core.motion.listening import LOUDNESS_FRAME, RunningLoudness, RunningProsody
 from vasa_core.motion.prosody import analyse
@@ -137,6 +137,15 @@ def test_running_prosody_agrees_with_that_of_the_whole_clip() -> None:
     live, whole = listener.frames(count), analyse(sound, 200)
     for name in ("activity", "energy"):
         assert np.corrcoef(getattr(live, name)[50:], getattr(whole, name)[50:count])[0, 1] > 0.8
+
+
+def test_running_prosody_forgets_what_nothing_reaches_back_to() -> None:
+    at_once, bit_by_bit = RunningProsody(), RunningProsody()
+    for listener in (at_once, bit_by_bit):
+        listener.push(syllables(4.0))
+    whole = voice(at_once.frames(90))
+    assert np.array_equal(whole, np.concatenate([voice(bit_by_bit.frames(1)) for _ in range(90)]))
+    assert len(bit_by_bit._lift) < 100 - 60  # of a hundred frames heard
 
 
 def test_weights_survive_saving_and_damage_is_named(tiny: SpeechFeatures, tmp_path: Path) -> None:
